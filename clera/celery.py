@@ -1,0 +1,18 @@
+"""The Celery application: where workers, streams and beat start."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clera.settings.local")
+
+app = Celery("clera")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Celery would otherwise replace the logging that Django's settings have set up."""

@@ -1,0 +1,257 @@
+"""Every setting, read from the environment in this one place; `.env.example` explains each."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+
+
+class Environment(environ.Env):
+    """The environment, in which an empty variable is one that is not set."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        if os.environ.get(var) == "":
+            del os.environ[var]
+        return super().get_value(var, *args, **kwargs)
+
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+env = Environment()
+environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(BASE_DIR / ".local" / "run.env")  # where `make run` put its servers
+
+ENVIRONMENT = env.str("CLERA_ENVIRONMENT", "local")
+VERSION = "0.1.0"
+DEBUG = False
+SECRET_KEY = env.str("SECRET_KEY", "")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[])
+BACKEND_PUBLIC_URL = env.str("BACKEND_PUBLIC_URL", "")
+
+# --- Apps -----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "core",
+    "accounts",
+    "market",
+    "funding",
+    "trading",
+    "portfolio",
+    "agents",
+    "chat",
+    "console",
+]
+MIDDLEWARE = [
+    "core.api.middleware.RequestContext",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.auth.staff.StaffSeesEverything",
+]
+ROOT_URLCONF = "clera.urls"
+ASGI_APPLICATION = "clera.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SESSION_COOKIE_AGE = 15 * 60
+SESSION_SAVE_EVERY_REQUEST = True
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- Database: the owner migrates, everyone else takes a role that row security binds ---------
+DATABASE_ROLE = env.str("DATABASE_ROLE", "clera_app")
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 10)
+DATABASE_POOL_TIMEOUT_SECONDS = env.int("DATABASE_POOL_TIMEOUT_SECONDS", 5)
+DATABASES = {
+    "default": {
+        **env.db_url("DATABASE_URL", "postgresql://clera_owner@127.0.0.1:54329/clera"),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "application_name": "clera",
+            **({"options": f"-c role={DATABASE_ROLE}"} if DATABASE_ROLE != "owner" else {}),
+            "pool": {
+                "min_size": 0,
+                "max_size": DATABASE_POOL_SIZE,
+                "timeout": DATABASE_POOL_TIMEOUT_SECONDS,
+            },
+        },
+    }
+}
+
+# --- Redis: broker, price frames, notices. Never the only home of anything that matters -------
+REDIS_URL = env.str(
+    "REDIS_URL",
+    f"redis://{env.str('REDIS_HOST', '127.0.0.1')}:{env.int('REDIS_PORT', 63799)}/0",
+)
+CHANNEL_LAYERS = {
+    "default": {
+        # The core layer drops at capacity and, under redis-py 8, cuts idle sockets (ADR 7).
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 15}], "prefix": "clera"},
+    }
+}
+
+# --- Celery: nudges only; PostgreSQL holds the intents ----------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "America/New_York"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TASK_ROUTES = {
+    "accounts.sweep_applications": {"queue": "money"},
+    "funding.*": {"queue": "money"},
+    "trading.*": {"queue": "money"},
+    "agents.*": {"queue": "agents"},
+    "chat.answer_message": {"queue": "agents"},
+    "*.follow_*": {"queue": "streams"},
+    "core.beat_heartbeat_agents": {"queue": "agents"},
+    "core.beat_heartbeat_money": {"queue": "money"},
+    "core.beat_heartbeat_streams": {"queue": "streams"},
+}
+_STREAM = {"expires": 9, "queue": "streams"}
+CELERY_BEAT_SCHEDULE = {
+    "sweep applications": {"task": "accounts.sweep_applications", "schedule": 5.0},
+    "sweep relationships": {"task": "funding.sweep_relationships", "schedule": 5.0},
+    "sweep transfers": {"task": "funding.sweep_transfers", "schedule": 5.0},
+    "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
+    "sweep runs": {"task": "chat.sweep_runs", "schedule": 10.0},
+    "heal": {"task": "trading.heal_accounts", "schedule": 60.0},
+    "follow prices": {"task": "market.follow_prices", "schedule": 10.0, "options": _STREAM},
+    "follow accounts": {"task": "accounts.follow_events", "schedule": 10.0, "options": _STREAM},
+    "follow funding": {"task": "funding.follow_events", "schedule": 10.0, "options": _STREAM},
+    "follow trades": {"task": "trading.follow_events", "schedule": 10.0, "options": _STREAM},
+    "heartbeat": {"task": "core.beat_heartbeat", "schedule": 5.0},
+    "heartbeat money": {"task": "core.beat_heartbeat_money", "schedule": 5.0},
+    "heartbeat agents": {"task": "core.beat_heartbeat_agents", "schedule": 5.0},
+}
+
+# --- API --------------------------------------------------------------------------------------
+API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", 256 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "core.api.authentication.BearerToken",
+        "core.api.authentication.ApiKeyHeader",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsPrincipal"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parser.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["core.api.renderer.ExactJSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Clera",
+    "DESCRIPTION": "The backend of an AI brokerage.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+}
+
+# --- Secrets at rest: "<key id>:<base64 of 32 bytes>", newest first ---------------------------
+FIELD_KEYS = env.list("FIELD_KEYS", default=[])
+BLIND_INDEX_KEY = env.str("BLIND_INDEX_KEY", "")
+
+# --- Vendors: swapped by URL, never by `if` ---------------------------------------------------
+SANDBOX_URL = env.str("SANDBOX_URL", "http://127.0.0.1:8900")
+_SANDBOX_WS = "ws://" + urlsplit(SANDBOX_URL).netloc
+VENDOR_CONNECT_SECONDS = env.int("VENDOR_CONNECT_SECONDS", 3)
+VENDOR_TOTAL_SECONDS = env.int("VENDOR_TOTAL_SECONDS", 10)
+VENDOR_STREAM_SILENCE_SECONDS = env.int("VENDOR_STREAM_SILENCE_SECONDS", 30)
+ALPACA_BROKER_URL = env.str("ALPACA_BROKER_URL", f"{SANDBOX_URL}/alpaca/broker")
+ALPACA_DATA_URL = env.str("ALPACA_DATA_URL", f"{SANDBOX_URL}/alpaca/data")
+ALPACA_STREAM_URL = env.str("ALPACA_STREAM_URL", f"{_SANDBOX_WS}/alpaca/stream/v2/iex")
+ALPACA_BROKER_KEY = env.str("ALPACA_BROKER_KEY", "CKSANDBOX")
+ALPACA_BROKER_SECRET = env.str("ALPACA_BROKER_SECRET", "sandbox-secret")
+PLAID_ENV = env.str("PLAID_ENV", "sandbox")
+PLAID_URL = env.str("PLAID_URL", f"{SANDBOX_URL}/plaid")
+PLAID_CLIENT_ID = env.str("PLAID_CLIENT_ID", "sandbox-client")
+PLAID_SECRET = env.str("PLAID_SECRET", "sandbox-secret")
+PLAID_REDIRECT_URIS = env.list("PLAID_REDIRECT_URIS", default=["https://app.example.com/callback"])
+FMP_URL = env.str("FMP_URL", f"{SANDBOX_URL}/fmp")
+FMP_API_KEY = env.str("FMP_API_KEY", "sandbox-fmp")
+GROQ_URL = env.str("GROQ_URL", f"{SANDBOX_URL}/groq")
+GROQ_API_KEY = env.str("GROQ_API_KEY", "gsk_sandbox")
+GROQ_MODEL = env.str("GROQ_MODEL", "llama-3.3-70b-versatile")
+MODEL_TIMEOUT_SECONDS = env.int("MODEL_TIMEOUT_SECONDS", 30)
+SUPABASE_URL = env.str("SUPABASE_URL", f"{SANDBOX_URL}/supabase")
+SUPABASE_AUDIENCE = env.str("SUPABASE_AUDIENCE", "authenticated")
+SUPABASE_ALLOW_HS256 = env.bool("SUPABASE_ALLOW_HS256", False)
+SUPABASE_JWT_SECRET = env.str("SUPABASE_JWT_SECRET", "")
+
+# --- Money ------------------------------------------------------------------------------------
+INTENT_LEASE_SECONDS = env.int("INTENT_LEASE_SECONDS", 30)
+INTENT_LOOK_SECONDS = env.int("INTENT_LOOK_SECONDS", 10)
+SEALED_PAYLOAD_SECONDS = env.int("SEALED_PAYLOAD_SECONDS", 15 * 60)
+DUPLICATE_GUARD_SECONDS = env.int("DUPLICATE_GUARD_SECONDS", 60)
+
+# --- Live values ------------------------------------------------------------------------------
+FRAME_INTERVAL_MS = env.int("FRAME_INTERVAL_MS", 100)
+FEED_STALE_SECONDS = env.int("FEED_STALE_SECONDS", 5)
+SOCKET_SLOW_SECONDS = env.int("SOCKET_SLOW_SECONDS", 10)
+SOCKETS_PER_PRINCIPAL = env.int("SOCKETS_PER_PRINCIPAL", 10)
+HEARTBEAT_INTERVAL = env.int("HEARTBEAT_INTERVAL", 30)
+
+# --- Logs -------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", "info").upper()
+LOG_JSON = env.bool("LOG_JSON", True)
+LOGGING_CONFIG = None  # core.logs configures logging, from core.apps
+
+UNFOLD = {"SITE_TITLE": "Clera", "SITE_HEADER": "Clera operations", "SITE_SYMBOL": "monitoring"}

@@ -1,0 +1,11 @@
+"""Local running: readable logs, keys that protect nothing, vendors from the sandbox."""
+
+from clera.settings.base import *
+
+DEBUG = env.bool("DEBUG", False)
+LOCAL_TOKENS = True  # the page at / may hand out a demo customer's token
+SECRET_KEY = SECRET_KEY or "local-only-not-a-secret-local-only-not-a-secret-local"
+ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
+FIELD_KEYS = FIELD_KEYS or ["local1:bG9jYWwtb25seS1ub3QtYS1zZWNyZXQtMzItYnl0ZXM="]
+BLIND_INDEX_KEY = BLIND_INDEX_KEY or "local-only-not-a-secret"
+LOG_JSON = env.bool("LOG_JSON", False)

@@ -1,0 +1,22 @@
+"""The product's database role for every test, once the owner has migrated."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Take the product's role, so that row-level security binds the tests as well."""
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            # Tests of whole processes empty the tables afterwards; the product never may.
+            cursor.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO clera_app")
+        connection.close()
+        connection.settings_dict["OPTIONS"]["options"] = "-c role=clera_app"
+    yield
+    with django_db_blocker.unblock():
+        connection.close()
+        connection.settings_dict["OPTIONS"].pop("options")

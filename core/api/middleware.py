@@ -1,0 +1,74 @@
+"""Gives every request an id and writes one line about it, without query string or body."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+
+from core.auth.principals import Principal
+from core.ids import new_id
+
+logger = structlog.get_logger()
+HEADER = "X-Request-Id"
+_SANE = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+Handler = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+def current_request_id() -> str | None:
+    """Return the id of the request being worked on, or nothing outside of one."""
+    return structlog.contextvars.get_contextvars().get("request_id")
+
+
+class RequestContext:
+    """Works in front of synchronous and asynchronous views alike."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Handler) -> None:
+        self._get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self._is_async:
+            return self._answer_async(request)
+        request_id, started = _request_id(request), time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = cast("HttpResponseBase", self._get_response(request))
+            _finish(request, response, request_id=request_id, started=started)
+        return response
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        request_id, started = _request_id(request), time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await cast("Awaitable[HttpResponseBase]", self._get_response(request))
+            _finish(request, response, request_id=request_id, started=started)
+        return response
+
+
+def _request_id(request: HttpRequest) -> str:
+    """Accept the caller's id when it is harmless in a log, else make one."""
+    given = request.headers.get(HEADER, "")
+    return given if _SANE.fullmatch(given) else str(new_id())
+
+
+def _finish(
+    request: HttpRequest, response: HttpResponseBase, *, request_id: str, started: float
+) -> None:
+    response.headers[HEADER] = request_id
+    match = request.resolver_match
+    user = request.__dict__.get("user")  # not touched through the lazy session user
+    logger.info(
+        "request.finished",
+        method=request.method,
+        route=match.route if match else None,
+        status=response.status_code,
+        ms=round((time.monotonic() - started) * 1000),
+        principal=user.name if isinstance(user, Principal) else None,
+    )

@@ -1,0 +1,14 @@
+"""Start-up of the core: decimal traps and logging."""
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class CoreConfig(AppConfig):
+    name = "core"
+
+    def ready(self) -> None:
+        from core import logs, money  # noqa: PLC0415 - apps load before anything else
+
+        money.install_decimal_traps()
+        logs.configure(level=settings.LOG_LEVEL, json=settings.LOG_JSON)

@@ -1,0 +1,126 @@
+"""Says which customer an access token of Supabase was issued to."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import jwt
+from django.conf import settings
+
+from core import exact_json
+from core.auth.jwks import KeySet
+from core.auth.principals import Kind, Principal, is_user_id
+from core.errors import Unauthenticated
+
+LEEWAY_SECONDS = 30
+_LONGEST_TOKEN = 8 * 1024
+_LONGEST_HEADER = 1024
+_LONGEST_KEY_ID = 128
+_LONGEST_LIFE_SECONDS = 7 * 24 * 3600  # the most that Supabase lets a project choose
+_SHORTEST_SHARED_SECRET = 32
+_REQUIRED = ["exp", "iat", "sub", "aud", "iss"]
+# Parameters by which a token would bring its own key, or demand what we do not know.
+_REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "zip", "b64"})
+
+
+def verify(token: str) -> Principal:
+    """
+    Turn a valid access token into the customer it was issued to.
+
+    Every failure looks the same from outside; which check failed helps only a forger.
+
+    :raises Unauthenticated: the token is not valid.
+    :raises ServiceBusy: the issuer's keys were never reachable, so no token can be judged.
+    """
+    try:
+        header = _header_of(token)
+        key, algorithm = _key_for(header)
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=settings.SUPABASE_AUDIENCE,
+            issuer=f"{settings.SUPABASE_URL}/auth/v1",
+            leeway=LEEWAY_SECONDS,
+            options={"require": _REQUIRED, "strict_aud": True},
+        )
+    except (jwt.PyJWTError, _Unreadable, ValueError, TypeError) as error:
+        raise Unauthenticated from error
+    if not _is_customer(claims):
+        raise Unauthenticated
+    return Principal(
+        kind=Kind.CUSTOMER,
+        user_id=claims["sub"],
+        aal=claims["aal"] if claims.get("aal") in {"aal1", "aal2"} else None,
+        expires_at=datetime.fromtimestamp(claims["exp"], tz=UTC),
+    )
+
+
+class _Unreadable(Exception):
+    """The token is not three parts of strict JSON within our limits."""
+
+
+def _header_of(token: str) -> Mapping[str, Any]:
+    """Read header and claims strictly first: PyJWT would let the last of two equal keys win."""
+    segments = token.split(".")
+    if len(token) > _LONGEST_TOKEN or len(segments) != 3 or len(segments[0]) > _LONGEST_HEADER:  # noqa: PLR2004
+        raise _Unreadable
+    header, _ = (_strict(segment) for segment in segments[:2])
+    if _REFUSED_HEADERS & header.keys():
+        raise _Unreadable
+    return header
+
+
+def _strict(segment: str) -> dict[str, Any]:
+    try:
+        padded = segment + "=" * (-len(segment) % 4)
+        value = exact_json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise _Unreadable from error
+    if not isinstance(value, dict):
+        raise _Unreadable
+    return value
+
+
+def _key_for(header: Mapping[str, Any]) -> tuple[Any, str]:
+    """Choose key and algorithm by what we hold, never by what the token would like."""
+    algorithm = header.get("alg")
+    if algorithm == "HS256":
+        return _shared_secret(), "HS256"
+    key_id = header.get("kid")
+    if algorithm not in {"ES256", "RS256"} or not isinstance(key_id, str):
+        raise _Unreadable
+    if len(key_id) > _LONGEST_KEY_ID:
+        raise _Unreadable
+    found = key_set(f"{settings.SUPABASE_URL}/auth/v1/.well-known/jwks.json").find(key_id)
+    if found is None or found.algorithm != algorithm:
+        raise _Unreadable
+    return found.key, found.algorithm
+
+
+def _shared_secret() -> str:
+    secret: str = settings.SUPABASE_JWT_SECRET
+    if not settings.SUPABASE_ALLOW_HS256 or len(secret.encode()) < _SHORTEST_SHARED_SECRET:
+        raise _Unreadable
+    return secret
+
+
+@lru_cache(maxsize=8)
+def key_set(url: str) -> KeySet:
+    """Return this process's cache of the keys at a URL."""
+    return KeySet(url)
+
+
+def _is_customer(claims: Mapping[str, Any]) -> bool:
+    expires, issued = claims["exp"], claims["iat"]
+    return (
+        is_user_id(claims["sub"])
+        and claims.get("role") == "authenticated"
+        and claims.get("is_anonymous") is not True
+        and type(expires) is int
+        and type(issued) is int
+        and 0 < expires - issued <= _LONGEST_LIFE_SECONDS
+    )

@@ -1,0 +1,136 @@
+"""Migration operations that let the database itself keep customers apart."""
+
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+APP_ROLE = "clera_app"
+AGENTS_ROLE = "clera_agents"
+_ALL_VERBS = "SELECT, INSERT, UPDATE, DELETE"
+
+# Sub-selects are evaluated once per statement, not once per row. An empty setting is nobody.
+_MAY_SEE = (
+    "(user_id = (SELECT nullif(current_setting('clera.user_id', true), ''))"
+    " OR (SELECT current_setting('clera.system', true)) = 'on')"
+)
+
+
+def grant_sql(table: str, *, app: str, agents: str) -> list[str]:
+    """List the statements that let the two roles use the table; an empty text grants nothing."""
+    roles = {APP_ROLE: app, AGENTS_ROLE: agents}
+    return [f'GRANT {verbs} ON "{table}" TO {role}' for role, verbs in roles.items() if verbs]
+
+
+def row_security_sql(table: str, *, agents: str = "SELECT") -> list[str]:
+    """
+    List the statements that show each principal only its own rows of `table`.
+
+    The owner stays unbound, so that migrations work. The agents role gets what `agents` names
+    and nothing else: what it may not INSERT, no prompt can make it insert.
+    """
+    statements = [
+        f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
+        _policy_sql(table, "app", APP_ROLE),
+    ]
+    if agents:
+        statements.append(_policy_sql(table, "agents", AGENTS_ROLE))
+    return statements + grant_sql(table, app=_ALL_VERBS, agents=agents)
+
+
+def _policy_sql(table: str, suffix: str, role: str) -> str:
+    return (
+        f'CREATE POLICY "{table}_{suffix}" ON "{table}" TO {role}'
+        f" USING {_MAY_SEE} WITH CHECK {_MAY_SEE}"
+    )
+
+
+def undo_row_security_sql(table: str) -> list[str]:
+    """List the statements that take the policies and grants away again."""
+    return [
+        f'REVOKE ALL ON "{table}" FROM {APP_ROLE}, {AGENTS_ROLE}',
+        f'DROP POLICY IF EXISTS "{table}_agents" ON "{table}"',
+        f'DROP POLICY IF EXISTS "{table}_app" ON "{table}"',
+        f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY',
+    ]
+
+
+class _Statements(Operation):
+    """An operation that only runs SQL and leaves Django's picture of the models alone."""
+
+    reduces_to_sql = True
+    reversible = True
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+
+    def forwards(self) -> list[str]:
+        raise NotImplementedError
+
+    def backwards(self) -> list[str]:
+        raise NotImplementedError
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Change nothing: policies and grants are no part of the models."""
+
+    def database_forwards(
+        self,
+        app_label: str,  # noqa: ARG002 - Django's signature
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,  # noqa: ARG002
+        to_state: ProjectState,  # noqa: ARG002
+    ) -> None:
+        for statement in self.forwards():
+            schema_editor.execute(statement)
+
+    def database_backwards(
+        self,
+        app_label: str,  # noqa: ARG002
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,  # noqa: ARG002
+        to_state: ProjectState,  # noqa: ARG002
+    ) -> None:
+        for statement in self.backwards():
+            schema_editor.execute(statement)
+
+
+class EnableRowSecurity(_Statements):
+    """Bind a customer-owned table (one with a `user_id` column) to the acting principal."""
+
+    def __init__(self, table: str, *, agents: str = "SELECT") -> None:
+        super().__init__(table)
+        self.agents = agents
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [self.table], {"agents": self.agents}
+
+    def forwards(self) -> list[str]:
+        return row_security_sql(self.table, agents=self.agents)
+
+    def backwards(self) -> list[str]:
+        return undo_row_security_sql(self.table)
+
+    def describe(self) -> str:
+        return f"Enable row security on {self.table}"
+
+
+class GrantTable(_Statements):
+    """Let the product's roles use a table that belongs to no customer."""
+
+    def __init__(self, table: str, *, app: str = _ALL_VERBS, agents: str = "") -> None:
+        super().__init__(table)
+        self.app = app
+        self.agents = agents
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [self.table], {"app": self.app, "agents": self.agents}
+
+    def forwards(self) -> list[str]:
+        return grant_sql(self.table, app=self.app, agents=self.agents)
+
+    def backwards(self) -> list[str]:
+        return [f'REVOKE ALL ON "{self.table}" FROM {APP_ROLE}, {AGENTS_ROLE}']
+
+    def describe(self) -> str:
+        return f"Grant use of {self.table}"

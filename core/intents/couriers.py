@@ -1,0 +1,67 @@
+"""What an app must say about its intents: how to send one, how to find one at the vendor."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeVar
+
+from core.intents.models import Intent
+from core.intents.states import IntentState
+
+Row = TypeVar("Row", bound=Intent)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """
+    What the vendor said of one intent.
+
+    `is_accepted` is false when the vendor has it on record as refused. `changes` are columns of
+    the row to set, such as the vendor's id.
+    """
+
+    vendor_status: str
+    is_accepted: bool = True
+    reason: str = ""
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+class Courier(Generic[Row]):
+    """
+    Carries one kind of intent to one vendor.
+
+    `send` and `find` run outside any transaction; `settled` runs inside the one that records the
+    outcome, and is where the app publishes its event.
+    """
+
+    model: type[Row]
+    # May the same id be sent again after two empty look-ups? Only if the vendor refuses repeats.
+    resends: ClassVar[bool] = False
+    # How many empty look-ups before a person has to decide.
+    looks_before_review: ClassVar[int] = 3
+    # How long an intent that never reached the vendor is worth sending.
+    gives_up_after: ClassVar[timedelta] = timedelta(minutes=5)
+
+    def send(self, intent: Row) -> Receipt:
+        """
+        Make the one vendor call.
+
+        :raises VendorUnavailable: it certainly had no effect.
+        :raises VendorRejected: the vendor said no.
+        :raises VendorUnclear: only reading can tell.
+        """
+        raise NotImplementedError
+
+    def find(self, intent: Row) -> Receipt | None:
+        """
+        Read the vendor and say what became of the intent, or nothing when there is no trace.
+
+        :raises VendorError: the vendor could not be read; nothing is known.
+        """
+        raise NotImplementedError
+
+    def may_send(self, intent: Row) -> bool:  # noqa: ARG002 - the default has no reason to look
+        """Say whether sending is allowed now; read in the transaction that takes the lease."""
+        return True
+
+    def settled(self, intent: Row, *, before: IntentState, at: datetime) -> None:
+        """React, in the same transaction, to the outcome that was just recorded."""

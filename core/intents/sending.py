@@ -1,0 +1,181 @@
+"""Sending an intent once: lease, commit, one call, and the outcome under the row's lock."""
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from core.auth import SYSTEM, acting_as
+from core.clock import Now
+from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
+from core.failpoints import failpoint
+from core.ids import new_id
+from core.intents.couriers import Courier, Receipt
+from core.intents.models import CLOSED, Intent, count_attempt, rows, take_lease
+from core.intents.states import IntentState
+
+logger = structlog.get_logger()
+Row = TypeVar("Row", bound=Intent)
+S = IntentState
+
+
+def send_once(intent_id: UUID, *, through: Courier[Row], at: datetime) -> Row:
+    """
+    Send a PENDING intent to its vendor, unless somebody else is doing so, and return the row.
+
+    The intent must be committed. The vendor hears of it at most once per call, and never while a
+    transaction is open; whatever happens afterwards is found by the sweep.
+    """
+    holder = new_id()
+    if not _start(intent_id, through=through, holder=holder, at=at):
+        return _read(intent_id, through=through)
+    failpoint("intent.leased")
+    intent = _read(intent_id, through=through)
+    release_connection()
+    return _deliver(intent, through=through, holder=holder, at=at)
+
+
+def release_connection() -> None:
+    """Give the database connection back before a long vendor call, unless a test wraps us."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def _start(intent_id: UUID, *, through: Courier[Row], holder: UUID, at: datetime) -> bool:
+    """Take the lease and move PENDING → SENDING, all in one short transaction."""
+    with acting_as(SYSTEM):
+        seconds = settings.INTENT_LEASE_SECONDS
+        if not take_lease(through.model, intent_id, holder=holder, seconds=seconds):
+            return False
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        if intent.state != S.PENDING or not through.may_send(intent):
+            drop_lease(intent)
+            return False
+        count_attempt(through.model, intent_id)
+        intent.refresh_from_db(fields=["attempts", "sent_at"])
+        intent.advance(S.SENDING, at=at)
+        return True
+
+
+def resend(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> Row:
+    """Send again, with the same id, an UNKNOWN intent the vendor has no trace of."""
+    with acting_as(SYSTEM):
+        row = rows(through.model).select_for_update().get(pk=intent.pk)
+        if row.state != S.UNKNOWN or row.lease_holder != holder or not through.may_send(row):
+            return row
+        count_attempt(through.model, row.pk)
+        row.refresh_from_db(fields=["attempts", "sent_at"])
+        row.advance(S.SENDING, at=at, reason="The vendor has no trace of it; sent again.", looks=0)
+    release_connection()
+    return _deliver(row, through=through, holder=holder, at=at)
+
+
+def _deliver(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> Row:
+    try:
+        receipt = through.send(intent)
+    except VendorRejected as error:
+        receipt = Receipt(error.vendor_code, is_accepted=False, reason=error.detail)
+    except VendorUnavailable as error:
+        return _put_back(intent.pk, through=through, holder=holder, error=error, at=at)
+    except VendorUnclear as error:
+        return _lose_track(intent.pk, through=through, holder=holder, error=error, at=at)
+    failpoint("intent.answered")
+    return record(intent.pk, receipt, through=through, at=at)
+
+
+def record(intent_id: UUID, receipt: Receipt, *, through: Courier[Row], at: datetime) -> Row:
+    """
+    Write down what the vendor said, under the row's lock.
+
+    Safe to repeat: an intent that is already decided keeps its decision.
+    """
+    with acting_as(SYSTEM):
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        before = IntentState(intent.state)
+        if before not in {S.SENDING, S.UNKNOWN, S.NEEDS_REVIEW}:
+            return intent
+        changes = {**receipt.changes, "vendor_status": receipt.vendor_status[:64]}
+        intent.advance(
+            S.ACCEPTED if receipt.is_accepted else S.REJECTED,
+            at=at,
+            reason=receipt.reason,
+            reason_code="" if receipt.is_accepted else "vendor_rejected",
+            **CLOSED,
+            **changes,
+        )
+        through.settled(intent, before=before, at=at)
+    logger.info("intent.settled", kind=intent.kind, id=str(intent.pk), state=intent.state)
+    return intent
+
+
+def drop_lease(intent: Intent) -> None:
+    """Free the row for the next claimant."""
+    intent.lease_holder = None
+    intent.lease_until = None
+    intent.save(update_fields=["lease_holder", "lease_until"])
+
+
+def _put_back(
+    intent_id: UUID,
+    *,
+    through: Courier[Row],
+    holder: UUID,
+    error: VendorUnavailable,
+    at: datetime,
+) -> Row:
+    """Return to PENDING: the vendor certainly did nothing. Each try waits longer, up to 60 s."""
+    with acting_as(SYSTEM):
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        if intent.state != S.SENDING or intent.lease_holder != holder:
+            return intent
+        wait = max(error.retry_after_seconds or 0, min(60, 2**intent.attempts))
+        intent.advance(
+            S.PENDING,
+            at=at,
+            reason="The vendor could not be reached.",
+            reason_code="vendor_unavailable",
+            due_at=Now() + timedelta(seconds=wait),
+            lease_holder=None,
+            lease_until=None,
+        )
+        intent.refresh_from_db(fields=["due_at"])
+    logger.warning("intent.not_sent", kind=intent.kind, id=str(intent_id))
+    return intent
+
+
+def _lose_track(
+    intent_id: UUID, *, through: Courier[Row], holder: UUID, error: VendorUnclear, at: datetime
+) -> Row:
+    """Move to UNKNOWN: from here only reading the vendor leads on."""
+    with acting_as(SYSTEM):
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        if intent.state != S.SENDING or intent.lease_holder != holder:
+            return intent
+        lose_track(intent, at=at, reason="The vendor's answer did not arrive.")
+    logger.warning("intent.unknown", kind=intent.kind, id=str(intent_id), error=error.detail)
+    return intent
+
+
+def lose_track(intent: Intent, *, at: datetime, reason: str) -> None:
+    """Make the move to UNKNOWN and erase the secret: it will not be sent a second time."""
+    intent.advance(
+        S.UNKNOWN,
+        at=at,
+        reason=reason,
+        reason_code="vendor_unclear",
+        looks=0,
+        due_at=Now(),
+        **CLOSED,
+    )
+    intent.refresh_from_db(fields=["due_at"])
+
+
+def _read(intent_id: UUID, *, through: Courier[Row]) -> Row:
+    with acting_as(SYSTEM):
+        return rows(through.model).get(pk=intent_id)
+
+
+__all__ = ["drop_lease", "lose_track", "record", "release_connection", "resend", "send_once"]

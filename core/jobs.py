@@ -1,0 +1,27 @@
+"""Background work by name, queued once the surrounding transaction has committed."""
+
+import structlog
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+logger = structlog.get_logger()
+
+
+def enqueue(name: str, **arguments: str | int | None) -> None:
+    """
+    Queue the task `app.verb_noun` after the commit; arguments are ids, never payloads.
+
+    The queue is a nudge: when it cannot be reached the loss is logged and the sweep of the
+    waiting state does the work later.
+    """
+    task = current_app.tasks[name]
+    transaction.on_commit(lambda: _send(name, task, arguments))
+
+
+def _send(name: str, task: object, arguments: dict[str, str | int | None]) -> None:
+    try:
+        task.apply_async(kwargs=arguments, retry=False)  # type: ignore[attr-defined]
+    except (OperationalError, RedisError, OSError) as error:
+        logger.warning("job.not_queued", task=name, error=type(error).__name__)

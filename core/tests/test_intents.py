@@ -1,0 +1,263 @@
+"""One vendor effect per intent, whatever happens between the commit and the answer."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
+from core.intents import sending, sweeping
+from core.intents.models import IntentStep
+from core.intents.states import SETTLED, TRANSITIONS, IllegalMove, IntentState
+from core.tests.parcels import Parcel, ParcelCourier, Vendor, new_parcel, parcel_table, pass_time
+
+AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
+S = IntentState
+UNCLEAR = VendorUnclear("post", "no answer")
+AWAY = VendorUnavailable("post", "not connected")
+NO = VendorRejected("post", "too heavy", vendor_code="422")
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _table(db):
+    with parcel_table():
+        yield
+
+
+def send(parcel, courier):
+    return sending.send_once(parcel.pk, through=courier, at=AT)
+
+
+def sweep(courier):
+    return sweeping.sweep(through=courier, at=AT)
+
+
+def states_of(parcel):
+    return list(IntentStep.objects.filter(intent_id=parcel.pk).values_list("to_state", flat=True))
+
+
+class TestSendOnce:
+    def test_records_what_the_vendor_answered(self):
+        courier = ParcelCourier(Vendor())
+
+        sent = send(new_parcel(), courier)
+
+        assert (sent.state, sent.vendor_status, sent.vendor_id) == (
+            "ACCEPTED",
+            "taken",
+            f"v-{sent.pk}",
+        )
+        assert (sent.attempts, sent.lease_holder, sent.sealed_payload) == (1, None, None)
+        assert courier.outcomes == [("SENDING", "ACCEPTED")]
+        assert states_of(sent) == ["SENDING", "ACCEPTED"]
+
+    def test_a_second_call_has_no_second_effect(self):
+        courier = ParcelCourier(Vendor())
+        parcel = new_parcel()
+
+        send(parcel, courier)
+        again = send(parcel, courier)
+
+        assert again.state == "ACCEPTED"
+        assert courier.vendor.parcels == [str(parcel.pk)]
+
+    def test_a_clear_no_is_final_and_says_why(self):
+        courier = ParcelCourier(Vendor(answers=[NO], accepts=False))
+
+        sent = send(new_parcel(), courier)
+
+        assert (sent.state, sent.reason, sent.reason_code) == (
+            "REJECTED",
+            "too heavy",
+            "vendor_rejected",
+        )
+        assert courier.outcomes == [("SENDING", "REJECTED")]
+
+    def test_an_unreached_vendor_puts_it_back_with_a_pause(self):
+        courier = ParcelCourier(Vendor(answers=[AWAY, None], accepts=False))
+
+        sent = send(new_parcel(), courier)
+
+        assert (sent.state, sent.reason_code, sent.lease_holder) == (
+            "PENDING",
+            "vendor_unavailable",
+            None,
+        )
+        assert sweep(courier)["sent"] == 0
+
+    def test_a_lost_answer_is_unknown_and_never_failed(self):
+        courier = ParcelCourier(Vendor(answers=[UNCLEAR]))
+
+        sent = send(new_parcel(), courier)
+
+        assert sent.state == "UNKNOWN"
+        assert courier.outcomes == []
+
+    def test_the_secret_is_erased_once_sent(self):
+        parcel = new_parcel()
+        parcel.seal_payload(b"078051120", at=AT)
+        parcel.save()
+
+        assert b"078051120" not in bytes(parcel.sealed_payload or b"")
+        assert parcel.open_payload() == b"078051120"
+        assert send(parcel, ParcelCourier(Vendor())).sealed_payload is None
+
+    def test_a_lease_held_by_another_keeps_us_out(self):
+        courier = ParcelCourier(Vendor())
+        parcel = new_parcel(lease_until=datetime(2100, 1, 1, tzinfo=UTC))
+
+        assert send(parcel, courier).state == "PENDING"
+        assert courier.vendor.parcels == []
+
+
+class TestSweep:
+    def test_sends_what_a_dead_process_left_pending(self):
+        courier = ParcelCourier(Vendor())
+        parcel = new_parcel()
+        pass_time(4)
+
+        assert sweep(courier)["sent"] == 1
+        assert courier.vendor.parcels == [str(parcel.pk)]
+
+    def test_leaves_a_fresh_intent_to_the_request_that_wrote_it(self):
+        courier = ParcelCourier(Vendor())
+        new_parcel()
+
+        assert sweep(courier)["sent"] == 0
+
+    def test_finds_at_the_vendor_what_a_lost_answer_did(self):
+        courier = ParcelCourier(Vendor(answers=[UNCLEAR]))
+        parcel = send(new_parcel(), courier)
+
+        sweep(courier)
+
+        parcel.refresh_from_db()
+        assert (parcel.state, parcel.vendor_id) == ("ACCEPTED", f"v-{parcel.pk}")
+        assert courier.vendor.parcels == [str(parcel.pk)]
+        assert states_of(parcel) == ["SENDING", "UNKNOWN", "ACCEPTED"]
+
+    def test_an_abandoned_send_becomes_unknown_and_is_looked_up_not_resent(self):
+        courier = ParcelCourier(Vendor())
+        parcel = new_parcel()
+        courier.vendor.take(str(parcel.pk))
+        parcel.state = "SENDING"
+        parcel.lease_until = datetime(2000, 1, 1, tzinfo=UTC)
+        parcel.save()
+
+        counts = sweep(courier)
+
+        parcel.refresh_from_db()
+        assert (counts["abandoned"], counts["looked_up"]) == (1, 1)
+        assert (parcel.state, courier.vendor.parcels) == ("ACCEPTED", [str(parcel.pk)])
+
+    def test_resends_only_after_two_empty_looks_ten_seconds_apart(self):
+        courier = ParcelCourier(Vendor(answers=[UNCLEAR, None], accepts=False), resends=True)
+        parcel = send(new_parcel(), courier)
+        courier.vendor.accepts = True
+
+        sweep(courier)
+        assert courier.vendor.parcels == []
+        sweep(courier)
+        assert courier.vendor.looks == 1
+        pass_time(10)
+        sweep(courier)
+
+        parcel.refresh_from_db()
+        assert (parcel.state, parcel.attempts) == ("ACCEPTED", 2)
+        assert courier.vendor.parcels == [str(parcel.pk)]
+
+    def test_hands_to_people_what_may_not_be_resent(self):
+        courier = ParcelCourier(Vendor(answers=[UNCLEAR], accepts=False))
+        parcel = send(new_parcel(), courier)
+
+        for _ in range(3):
+            sweep(courier)
+            pass_time(10)
+
+        parcel.refresh_from_db()
+        assert (parcel.state, parcel.reason_code) == ("NEEDS_REVIEW", "no_trace")
+        assert (parcel.attempts, courier.vendor.looks) == (1, 3)
+
+    def test_an_unreadable_vendor_is_no_empty_look(self):
+        courier = ParcelCourier(Vendor(answers=[UNCLEAR], accepts=False, look_error=AWAY))
+        parcel = send(new_parcel(), courier)
+
+        for _ in range(5):
+            sweep(courier)
+            pass_time(10)
+
+        parcel.refresh_from_db()
+        assert (parcel.state, parcel.looks) == ("UNKNOWN", 0)
+
+    def test_cancels_what_never_reached_the_vendor(self):
+        courier = ParcelCourier(Vendor(answers=[AWAY], accepts=False))
+        parcel = send(new_parcel(), courier)
+        pass_time(301)
+
+        sweep(courier)
+
+        parcel.refresh_from_db()
+        assert (parcel.state, parcel.reason_code) == ("CANCELED", "not_sent")
+        assert courier.outcomes == [("PENDING", "CANCELED")]
+
+    def test_a_secret_too_old_is_erased_and_its_intent_canceled(self):
+        courier = ParcelCourier(Vendor())
+        courier.gives_up_after = courier.gives_up_after * 100  # type: ignore[misc]
+        parcel = new_parcel()
+        parcel.seal_payload(b"078051120", at=datetime.now(UTC))
+        parcel.save()
+        pass_time(901)
+
+        sweep(courier)
+
+        parcel.refresh_from_db()
+        assert (parcel.state, parcel.sealed_payload) == ("CANCELED", None)
+        assert courier.vendor.parcels == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConcurrency:
+    def test_twenty_senders_of_one_intent_have_one_effect(self):
+        courier = ParcelCourier(Vendor())
+        parcel = new_parcel()
+        barrier = threading.Barrier(20)
+
+        def work():
+            barrier.wait()
+            send(parcel, courier)
+            connection.close()
+
+        threads = [threading.Thread(target=work) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert courier.vendor.parcels == [str(parcel.pk)]
+        assert states_of(parcel) == ["SENDING", "ACCEPTED"]
+
+
+class TestTable:
+    def test_every_state_has_its_row_and_only_review_leaves_a_settled_one(self):
+        assert set(TRANSITIONS) == set(IntentState)
+        assert {state for state in SETTLED if TRANSITIONS[state]} == {S.NEEDS_REVIEW}
+
+    def test_unknown_is_left_by_reading_alone(self):
+        assert S.CANCELED not in TRANSITIONS[S.UNKNOWN]
+        assert S.PENDING not in TRANSITIONS[S.UNKNOWN]
+
+    @given(st.sampled_from(list(IntentState)), st.sampled_from(list(IntentState)))
+    def test_a_move_outside_the_table_is_refused(self, before, to):
+        if to in TRANSITIONS[before]:
+            return
+        parcel = Parcel(state=before)
+
+        with pytest.raises(IllegalMove):
+            parcel.advance(to, at=AT)
+
+        assert parcel.state == before

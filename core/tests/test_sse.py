@@ -1,0 +1,31 @@
+"""Events and comment lines come out of a stream as the vendor meant them."""
+
+from core.vendors.alpaca import _rewound
+from core.vendors.sse import MAX_EVENT_CHARS, Comment, Message, parse
+
+
+def test_reads_ids_data_and_comments():
+    lines = [": heartbeat", "", "id: 01", "event: message", "data: {", "data: }", "", "data:x", ""]
+
+    assert list(parse(lines)) == [Comment("heartbeat"), Message("01", "{\n}"), Message("", "x")]
+
+
+def test_a_frame_cut_off_is_not_an_event():
+    assert list(parse(["id: 01", "data: {}"])) == []
+
+
+def test_lost_data_is_reported_where_the_vendor_says_so():
+    line = ": you are reading too slowly, dropped 7 messages"
+
+    assert list(parse([line])) == [Comment("you are reading too slowly, dropped 7 messages")]
+
+
+def test_a_giant_event_is_dropped_and_said_so():
+    lines = ["data: " + "x" * (MAX_EVENT_CHARS + 1), "", "data: ok", ""]
+
+    assert list(parse(lines)) == [Comment("dropped 1 message: too large"), Message("", "ok")]
+
+
+def test_a_cursor_is_rewound_by_five_minutes():
+    assert _rewound("01KE6Z3M5Q0000000000000001") == "01KE6YTF6Q0000000000000000"
+    assert _rewound("0000000001ZZZZZZZZZZZZZZZZ") == "0" * 26
