@@ -1,0 +1,98 @@
+"""One whole Clera, run as `make run` runs it, for every test of this folder."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 150
+
+
+@dataclass
+class Running:
+    """Where the run is, and what it was told about itself."""
+
+    url: str
+    sandbox: str
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def demo(self) -> dict[str, Any]:
+        return json.loads((self.folder / "demo.json").read_text())
+
+    def effects(self, **filters: str) -> list[dict[str, Any]]:
+        answer = httpx.get(f"{self.sandbox}/_control/effects", params=filters, trust_env=False)
+        return answer.json()["effects"]
+
+    def token(self, user_id: str, email: str) -> str:
+        body = {"sub": user_id, "email": email}
+        url = f"{self.sandbox}/supabase/auth/v1/token-mint"
+        return str(httpx.post(url, json=body, trust_env=False).json()["access_token"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(folder: Path) -> Running:
+    web, sandbox = free_port(), free_port()
+    names = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+    env = {name: value for name, value in os.environ.items() if name not in names}
+    env |= {
+        "PORT": str(web),
+        "SANDBOX_PORT": str(sandbox),
+        "CLERA_LOCAL_DIR": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    log = (folder.parent / "run.log").open("ab")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clera.local", "run"],
+        cwd=ROOT,
+        env=env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    running = Running(f"http://127.0.0.1:{web}", f"http://127.0.0.1:{sandbox}", folder, process)
+    _wait_until_ready(running, folder.parent / "run.log")
+    return running
+
+
+def _wait_until_ready(running: Running, log: Path) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends and running.process.poll() is None:
+        if "Clera is ready" in log.read_text(errors="replace"):
+            return
+        time.sleep(0.3)
+    raise AssertionError("Clera did not start:\n" + log.read_text(errors="replace")[-6000:])
+
+
+def stop(running: Running) -> float:
+    """Ask for the end as Ctrl-C does and return how long it took."""
+    started = time.monotonic()
+    running.process.send_signal(signal.SIGINT)
+    running.process.wait(timeout=30)
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="session")
+def clera(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clera") / "local"
+    folder.mkdir()
+    running = start(folder)
+    yield running
+    if running.process.poll() is None:
+        stop(running)

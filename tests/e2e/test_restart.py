@@ -1,0 +1,38 @@
+"""A second start finds the first one's data, and the end ends everything it started."""
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e import conftest as runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def test_data_survives_and_nothing_is_left_running(tmp_path):
+    folder = tmp_path / "local"
+    folder.mkdir()
+    first = runs.start(folder)
+    account = first.demo["customer"]["account_id"]
+    headers = {"X-API-Key": first.demo["api_key"], "X-Act-For": first.demo["customer"]["user_id"]}
+    before = holdings(first, account, headers)
+    started = psutil.Process(first.process.pid).children(recursive=True)
+
+    assert runs.stop(first) <= 6
+    assert [child.pid for child in started if child.is_running()] == []
+
+    second = runs.start(folder)
+    try:
+        assert second.demo["customer"]["account_id"] == account
+        assert second.demo["api_key"] == first.demo["api_key"]
+        assert holdings(second, account, headers) == before
+    finally:
+        runs.stop(second)
+
+
+def holdings(running, account, headers):
+    url = f"{running.url}/api/portfolio/{account}/positions"
+    positions = httpx.get(url, headers=headers, trust_env=False).json()
+    held = {position["symbol"]: position["qty"] for position in positions}
+    assert {"AAPL", "VTI"} <= set(held)
+    return held
