@@ -1,0 +1,116 @@
+"""The broker's books: every record, the indexes to find it, and its way to the store."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from sandbox.broker.records import (
+    ZERO,
+    Account,
+    Activity,
+    Order,
+    Position,
+    Relationship,
+    Transfer,
+)
+from sandbox.store import Store
+
+R = TypeVar("R")
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Account, Relationship, Transfer, Order, Position, Activity)
+}
+
+
+class Books:
+    """All records of one broker. Whoever changes a record calls `save` on it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.empty()
+        self._load()
+
+    def empty(self) -> None:
+        """Start with no customer at all."""
+        self.accounts: dict[str, Account] = {}
+        self.by_email: dict[str, str] = {}
+        self.relationships: dict[str, dict[str, Relationship]] = {}
+        self.transfers: dict[str, dict[str, Transfer]] = {}
+        self.orders: dict[str, dict[str, Order]] = {}
+        self.client_order_ids: dict[tuple[str, str], str] = {}
+        self.open_orders: dict[str, dict[str, Order]] = {}
+        # The matching loop goes by symbol, so an idle account costs it nothing.
+        self.working: dict[str, dict[str, Order]] = {}
+        self.positions: dict[str, dict[str, Position]] = {}
+        self.activities: dict[str, list[Activity]] = {}
+
+    def _load(self) -> None:
+        for kind, adapter in _ADAPTERS.items():
+            for _, body in self._store.load(kind.__name__.lower()):
+                self._index(adapter.validate_json(body))
+        for activities in self.activities.values():
+            activities.sort(key=lambda activity: (activity.at, activity.id))
+
+    def save(self, record: Any) -> None:
+        """Index a new or changed record and have it written out."""
+        self._index(record)
+        kind = type(record)
+        self._store.mark(
+            kind.__name__.lower(), _key(record), lambda: _ADAPTERS[kind].dump_json(record).decode()
+        )
+
+    def _index(self, record: Any) -> None:
+        match record:
+            case Account():
+                self.accounts[record.id] = record
+                self.by_email[record.email] = record.id
+            case Relationship():
+                self.relationships.setdefault(record.account_id, {})[record.id] = record
+            case Transfer():
+                self.transfers.setdefault(record.account_id, {})[record.id] = record
+            case Order():
+                self._index_order(record)
+            case Position():
+                held = self.positions.setdefault(record.account_id, {})
+                held[record.symbol] = record
+                if not record.qty:
+                    del held[record.symbol]
+            case Activity():
+                self._index_activity(record)
+
+    def _index_order(self, order: Order) -> None:
+        self.orders.setdefault(order.account_id, {})[order.id] = order
+        self.client_order_ids[order.account_id, order.client_order_id] = order.id
+        for index in (
+            self.open_orders.setdefault(order.account_id, {}),
+            self.working.setdefault(order.symbol, {}),
+        ):
+            if order.is_open:
+                index[order.id] = order
+            else:
+                index.pop(order.id, None)
+        if not self.working[order.symbol]:
+            del self.working[order.symbol]
+
+    def _index_activity(self, activity: Activity) -> None:
+        kept = self.activities.setdefault(activity.account_id, [])
+        is_in_order = not kept or (kept[-1].at, kept[-1].id) <= (activity.at, activity.id)
+        kept.append(activity)
+        if not is_in_order:
+            kept.sort(key=lambda each: (each.at, each.id))
+
+    def held(self, account_id: str) -> Iterable[Position]:
+        """List what an account holds."""
+        return self.positions.get(account_id, {}).values()
+
+    def position(self, account_id: str, symbol: str) -> Position:
+        """Find a position, or a new empty one."""
+        found = self.positions.get(account_id, {}).get(symbol)
+        return found or Position(account_id=account_id, symbol=symbol, qty=ZERO, cost=ZERO)
+
+
+def _key(record: Any) -> str:
+    if isinstance(record, Position):
+        return f"{record.account_id}/{record.symbol}"
+    return str(record.id)

@@ -1,0 +1,161 @@
+"""The control plane: what a test or a person may do to the pretend world."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from sandbox.answers import Refusal, as_decimal, json_answer, read_json, whole_number
+from sandbox.broker import seeding
+from sandbox.faults import BadFault
+from sandbox.world import World
+
+Handler = Callable[[World, Request], Awaitable[Response]]
+
+_EFFECT_FILTERS = ("vendor", "kind", "account_id", "client_key", "vendor_id", "symbol")
+
+
+def routes(world: World) -> list[BaseRoute]:
+    """List what can be asked of the control plane."""
+
+    def route(path: str, handler: Handler, *methods: str) -> Route:
+        return Route(path, _serve(world, handler), methods=list(methods))
+
+    return [
+        route("/health", health, "GET"),
+        route("/reset", reset, "POST"),
+        route("/clock", show_clock, "GET"),
+        route("/clock", change_clock, "POST"),
+        route("/faults", list_faults, "GET"),
+        route("/faults", add_faults, "POST"),
+        route("/faults", clear_faults, "DELETE"),
+        route("/effects", list_effects, "GET"),
+        route("/model-scripts", add_model_script, "POST"),
+        route("/model-scripts", clear_model_scripts, "DELETE"),
+        route("/prices", set_prices, "POST"),
+        route("/accounts/{account_id}/seed", seed_account, "POST"),
+    ]
+
+
+def _serve(world: World, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    @wraps(handler)
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await handler(world, request)
+        except Refusal as refusal:
+            return json_answer(refusal.body, refusal.status)
+        except BadFault as error:
+            return json_answer({"code": 40010000, "message": str(error)}, 400)
+
+    return endpoint
+
+
+async def health(world: World, _request: Request) -> Response:
+    """Say that the sandbox runs, and in which state."""
+    return json_answer(
+        {
+            "status": "ok",
+            "now": world.clock.now().isoformat(),
+            "market": world.settings.market,
+            "seed": world.seed,
+            "effects": len(world.effects),
+            "faults": len(world.faults.pending()),
+        }
+    )
+
+
+async def reset(world: World, _request: Request) -> Response:
+    """Forget all accounts, orders, effects, faults and scripts."""
+    world.reset()
+    return json_answer({"status": "ok"})
+
+
+async def show_clock(world: World, _request: Request) -> Response:
+    """Tell the simulated time."""
+    return json_answer({"now": world.clock.now().isoformat(), "state": world.clock.state()})
+
+
+async def change_clock(world: World, request: Request) -> Response:
+    """Let time pass, or pass at another speed; what fell due has happened when this answers."""
+    body = await read_json(request)
+    if "speed" in body:
+        world.clock.set_speed(float(body["speed"]))
+    if "advance" in body:
+        world.clock.advance(float(body["advance"]))
+    world.settle()
+    world.remember()
+    return await show_clock(world, request)
+
+
+async def list_faults(world: World, _request: Request) -> Response:
+    """List the faults still to come."""
+    return json_answer({"faults": world.faults.pending()})
+
+
+async def add_faults(world: World, request: Request) -> Response:
+    """Plan one fault, or a list of them."""
+    body = await read_json(request)
+    entries: list[dict[str, Any]] = body if isinstance(body, list) else [body]
+    for entry in entries:
+        if "seconds" in entry:
+            entry["seconds"] = float(entry["seconds"])
+    return json_answer({"ids": [world.faults.add(**entry).id for entry in entries]}, 201)
+
+
+async def clear_faults(world: World, _request: Request) -> Response:
+    """Drop the whole plan."""
+    world.faults.clear()
+    return Response(status_code=204)
+
+
+async def list_effects(world: World, request: Request) -> Response:
+    """List what really happened, filtered by any of its fields."""
+    query = request.query_params
+    wanted = {name: query[name] for name in _EFFECT_FILTERS if name in query}
+    found = world.effects.find(since_seq=whole_number(query, "since_seq", 0), **wanted)
+    effects = [effect.as_json() for effect in found]
+    return json_answer({"effects": effects, "count": len(effects)})
+
+
+async def add_model_script(world: World, request: Request) -> Response:
+    """Queue turns that the pretend model will play; `name` says for which model or agent."""
+    body = await read_json(request)
+    entry = {"turns": body} if isinstance(body, list) else body
+    queue = world.scripts.setdefault(str(entry.get("name", "default")), [])
+    queue.extend(entry["turns"])
+    return json_answer({"queued": len(queue)}, 201)
+
+
+async def clear_model_scripts(world: World, _request: Request) -> Response:
+    """Drop all turns not played yet."""
+    world.scripts.clear()
+    return Response(status_code=204)
+
+
+async def set_prices(world: World, request: Request) -> Response:
+    """Fix the price of symbols, or give them back to the market with null."""
+    body = await read_json(request)
+    prices = {body["symbol"]: body.get("price")} if "symbol" in body else body
+    for symbol, price in prices.items():
+        if world.catalogue.get(symbol) is None:
+            raise Refusal(404, 40410000, f"asset not found for {symbol}")
+        world.prices.set_price(symbol, None if price is None else _price(symbol, price))
+    world.settle()
+    world.remember()
+    return json_answer({"status": "ok"})
+
+
+def _price(symbol: str, given: object) -> Any:
+    price = as_decimal(given)
+    if price is None or price <= 0:
+        raise Refusal(400, 40010000, f"the price of {symbol} must be a positive number")
+    return price
+
+
+async def seed_account(world: World, request: Request) -> Response:
+    """Give an account months of history."""
+    account_id, body = request.path_params["account_id"], await read_json(request)
+    return json_answer(seeding.seed(world.parts["broker"], account_id, body))

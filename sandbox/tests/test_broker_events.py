@@ -1,0 +1,259 @@
+"""Event streams: replay, live news, heartbeats, and every planned way to spoil them."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.tests.conftest import Server
+from sandbox.tests.customers import Desk
+
+ACCOUNTS = "/v1/events/accounts/status"
+TRADES = "/v2/events/trades"
+FUNDING = "/v2/events/funding/status"
+
+
+@pytest.fixture
+def desk(still_server: Server) -> Desk:
+    return Desk(still_server)
+
+
+class Frames:
+    """The frames of one open stream, read one by one."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._chunks = response.iter_text()
+        self._rest = ""
+
+    def next(self) -> str:
+        while "\n\n" not in self._rest:
+            self._rest += next(self._chunks)
+        frame, _, self._rest = self._rest.partition("\n\n")
+        return frame
+
+    def event(self) -> dict[str, Any]:
+        """The next frame that is not a comment, with its id line checked."""
+        frame = self.next()
+        while frame.startswith(":"):
+            frame = self.next()
+        number, kind, data = frame.split("\n")
+        payload: dict[str, Any] = json.loads(data.removeprefix("data: "))
+        assert number == f"id: {payload['event_ulid']}"
+        assert kind == "event: message"
+        return payload
+
+    def until(self, wanted: Callable[[str], bool]) -> str:
+        while not wanted(frame := self.next()):
+            pass
+        return frame
+
+
+@contextmanager
+def streaming(desk: Desk, path: str, **query: str) -> Iterator[Frames]:
+    url = desk.server.broker_url + path
+    with (
+        httpx.Client(auth=desk.server.auth, timeout=5, verify=False) as http,
+        http.stream("GET", url, params=query) as response,
+    ):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Frames(response)
+
+
+def replay(desk: Desk, path: str, **query: str) -> list[dict[str, Any]]:
+    """Everything of a closed window."""
+    query.setdefault("since", "2020-01-01")
+    query.setdefault("until", "2100-01-01")
+    text = desk.send("GET", path, params=query).text
+    lines = (line for line in text.split("\n") if line.startswith("data: "))
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+
+class TestReplay:
+    def test_an_account_tells_every_step_of_its_way(self, desk):
+        desk.open_account()
+
+        steps = [(each["status_from"], each["status_to"]) for each in replay(desk, ACCOUNTS)]
+
+        assert steps == [("", "SUBMITTED"), ("SUBMITTED", "APPROVED"), ("APPROVED", "ACTIVE")]
+
+    def test_ulids_grow_even_within_a_millisecond(self, desk):
+        for _ in range(5):
+            desk.open_account()
+
+        ulids = [each["event_ulid"] for each in replay(desk, ACCOUNTS)]
+
+        assert len(ulids) == 15
+        assert ulids == sorted(set(ulids))
+
+    def test_a_cursor_goes_on_behind_its_event(self, desk):
+        desk.open_account()
+        first, *others = (each["event_ulid"] for each in replay(desk, ACCOUNTS))
+
+        with streaming(desk, ACCOUNTS, since_ulid=first) as frames:
+            assert [frames.event()["event_ulid"] for _ in others] == others
+
+    def test_the_older_trade_stream_has_integer_cursors(self, desk):
+        account_id = desk.funded_account()
+        desk.order(account_id, qty="1")
+        desk.advance(1)
+        new, fill = replay(desk, "/v1/events/trades")
+
+        with streaming(desk, "/v1/events/trades", since_id=str(new["event_id"])) as frames:
+            assert frames.event()["event_id"] == fill["event_id"]
+        assert [new["event"], fill["event"]] == ["new", "fill"]
+
+    def test_a_fill_says_what_was_traded_and_what_is_held(self, desk):
+        account_id = desk.funded_account()
+        desk.order(account_id, qty="2")
+        desk.advance(1)
+
+        _, fill = replay(desk, TRADES)
+
+        assert fill["event_id"] == fill["event_ulid"]
+        assert (fill["qty"], fill["position_qty"]) == ("2", "2")
+        assert fill["order"]["filled_avg_price"] == fill["price"]
+        assert fill["order"]["status"] == "filled"
+
+    def test_funding_news_name_banks_and_transfers(self, desk):
+        desk.funded_account()
+
+        news = [(each["entity_type"], each["status_to"]) for each in replay(desk, FUNDING)]
+        older = replay(desk, "/v1/events/transfers/status")
+
+        assert news == [
+            ("BankRelationship", "QUEUED"),
+            ("BankRelationship", "APPROVED"),
+            ("Transfer", "QUEUED"),
+            ("Transfer", "SENT_TO_CLEARING"),
+            ("Transfer", "COMPLETE"),
+        ]
+        assert [each["status_to"] for each in older] == ["QUEUED", "SENT_TO_CLEARING", "COMPLETE"]
+        assert len({each["transfer_id"] for each in older}) == 1
+
+    def test_one_accounts_events_can_be_asked_for(self, desk):
+        desk.open_account()
+        wanted_id = desk.open_account()
+
+        found = replay(desk, ACCOUNTS, id=wanted_id)
+
+        assert {each["account_id"] for each in found} == {wanted_id}
+        assert len(found) == 3
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"since": "2020-01-01", "since_id": "01KE6Z3M5Q0000000000000001"},
+            {"until": "2020-01-01"},
+            {"since_id": "12"},
+            {"since": "yesterday"},
+        ],
+    )
+    def test_cursors_that_make_no_sense_are_refused(self, desk, query):
+        desk.call("GET", TRADES, status=400, params=query)
+
+    def test_without_the_key_there_is_no_stream(self, desk):
+        desk.call("GET", TRADES, status=401, auth=None)
+
+
+class TestLive:
+    def test_news_arrive_on_an_open_stream_and_no_history_does(self, desk):
+        desk.open_account()
+        with streaming(desk, ACCOUNTS) as frames:
+            assert frames.next() == ": connected"
+            second_id = desk.open_account()
+
+            assert frames.event()["account_id"] == second_id
+
+    def test_silence_is_filled_with_heartbeats(self, desk):
+        with streaming(desk, ACCOUNTS) as frames:
+            seen = [frames.next() for _ in range(3)]
+
+        assert seen == [": connected", ": heartbeat", ": heartbeat"]
+
+
+class TestFaults:
+    """Each opens an account, which makes three events, while one fault waits for the stream."""
+
+    def seen(self, desk: Desk, kind: str, count: int, **fault: Any) -> list[str]:
+        desk.server.fault(kind=kind, stream="accounts", **fault)
+        desk.open_account()
+        with streaming(desk, ACCOUNTS, since="2020-01-01") as frames:
+            return [frames.event()["status_to"] for _ in range(count)]
+
+    def test_an_event_can_come_twice(self, desk):
+        seen = self.seen(desk, "duplicate", 4)
+
+        assert seen == ["SUBMITTED", "SUBMITTED", "APPROVED", "ACTIVE"]
+
+    def test_an_event_can_be_missing_and_is_still_in_the_history(self, desk):
+        seen = self.seen(desk, "drop", 2)
+
+        assert seen == ["APPROVED", "ACTIVE"]
+        assert len(replay(desk, ACCOUNTS)) == 3
+
+    def test_an_event_can_be_overtaken(self, desk):
+        assert self.seen(desk, "reorder", 3) == ["APPROVED", "SUBMITTED", "ACTIVE"]
+
+    def test_an_event_held_back_with_none_to_overtake_it_comes_late(self, desk):
+        assert self.seen(desk, "reorder", 3, after=2) == ["SUBMITTED", "APPROVED", "ACTIVE"]
+
+    def test_a_status_can_be_unknown(self, desk):
+        seen = self.seen(desk, "unknown_status", 3, after=1)
+
+        assert seen == ["SUBMITTED", "SOMETHING_NEW", "ACTIVE"]
+
+    def test_the_server_tells_that_a_slow_reader_lost_an_event(self, desk):
+        desk.server.fault(kind="dropped", stream="accounts")
+        desk.open_account()
+
+        with streaming(desk, ACCOUNTS, since="2020-01-01") as frames:
+            lost = frames.until(lambda frame: "too slowly" in frame)
+            following = frames.event()["status_to"]
+
+        assert lost == ": you are reading too slowly, dropped 1 messages"
+        assert following == "APPROVED"
+
+    def test_an_events_json_can_be_broken(self, desk):
+        desk.server.fault(kind="bad_json", stream="accounts")
+        desk.open_account()
+
+        with streaming(desk, ACCOUNTS, since="2020-01-01") as frames:
+            broken = frames.until(lambda frame: "data: " in frame)
+
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(broken.partition("data: ")[2])
+
+    def test_the_connection_can_end_in_the_middle_of_an_event(self, desk):
+        desk.server.fault(kind="cut_frame", stream="accounts")
+        desk.open_account()
+
+        answer = desk.send("GET", ACCOUNTS, params={"since": "2020-01-01"}).text
+
+        assert not answer.endswith("\n\n")
+        assert answer.count("data: ") <= 1
+
+    def test_an_idle_connection_is_closed_as_soon_as_planned(self, desk):
+        with streaming(desk, ACCOUNTS) as frames:
+            frames.next()
+            desk.server.fault(kind="disconnect", stream="accounts")
+
+            with pytest.raises(StopIteration):
+                frames.until(lambda _: False)
+
+    def test_a_stalled_stream_sends_not_even_heartbeats(self, desk):
+        with streaming(desk, ACCOUNTS) as frames:
+            frames.next()
+            desk.server.fault(kind="stall", stream="accounts", seconds=0.7)
+            frames.until(lambda frame: frame == ": heartbeat")
+
+        assert desk.server.control("faults", method="GET") == {"faults": []}
+
+    def test_a_fault_of_one_stream_leaves_the_others_alone(self, desk):
+        desk.server.fault(kind="drop", stream="trades")
+        desk.open_account()
+
+        assert len(replay(desk, ACCOUNTS)) == 3

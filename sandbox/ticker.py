@@ -1,0 +1,88 @@
+"""Trades, quotes and bars in the market-data vendor's short field names, for REST and socket."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.datastructures import Headers
+
+from sandbox.assets import Asset
+from sandbox.bars import Bar
+from sandbox.prices import Quote
+from sandbox.world import World
+
+FEEDS = ("iex", "sip", "delayed_sip", "test")
+_TAPES = {"NASDAQ": "C", "NYSE": "A"}
+_OTHER_TAPE = "B"
+_VENUE = "V"
+
+Fields = dict[str, Any]
+
+
+def trade(quote: Quote, asset: Asset) -> Fields:
+    """Write the last trade."""
+    return {
+        "t": quote.at,
+        "x": _VENUE,
+        "p": quote.last,
+        "s": quote.last_size,
+        "c": ["@"],
+        "i": quote.tick,
+        "z": _tape(asset),
+    }
+
+
+def best_prices(quote: Quote, asset: Asset) -> Fields:
+    """Write the best bid and ask; sizes are in shares."""
+    return {
+        "t": quote.at,
+        "ax": _VENUE,
+        "ap": quote.ask,
+        "as": quote.ask_size,
+        "bx": _VENUE,
+        "bp": quote.bid,
+        "bs": quote.bid_size,
+        "c": ["R"],
+        "z": _tape(asset),
+    }
+
+
+def bar(measured: Bar) -> Fields:
+    """Write one bar."""
+    return {
+        "t": measured.at,
+        "o": measured.open,
+        "h": measured.high,
+        "l": measured.low,
+        "c": measured.close,
+        "v": measured.volume,
+        "n": measured.trade_count,
+        "vw": measured.vwap,
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as the REST answers do."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def holds_key(world: World, key: str | None, secret: str | None) -> bool:
+    """Say whether these are the credentials this sandbox accepts."""
+    return (key, secret) == (world.settings.broker_key, world.settings.broker_secret)
+
+
+def credentials(headers: Headers) -> tuple[str | None, str | None]:
+    """Read Basic authorization or the vendor's own two headers."""
+    scheme, _, encoded = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return headers.get("apca-api-key-id"), headers.get("apca-api-secret-key")
+    try:
+        key, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None, None
+    return key, secret
+
+
+def _tape(asset: Asset) -> str:
+    return _TAPES.get(asset.exchange, _OTHER_TAPE)
