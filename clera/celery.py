@@ -13,6 +13,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
     """Celery would otherwise replace the logging that Django's settings have set up."""
+
+
+setup_logging.connect(_keep_our_logging)

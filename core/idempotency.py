@@ -138,7 +138,7 @@ _INSERT = """
 """
 
 
-def _values(request: Request, row_id: UUID, resource_id: UUID) -> dict[str, object]:
+def _values(request: Request, row_id: UUID, resource_id: UUID) -> dict[str, str | UUID]:
     return {
         "id": row_id,
         "principal": request.principal,

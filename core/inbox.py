@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import simplejson
 import structlog
 from django.db import connection, models, transaction
-from psycopg.types.json import Jsonb
 
 from core.clock import Now
 from core.errors import CleraError
@@ -78,9 +78,9 @@ def receive(
             sql.execute(
                 "INSERT INTO core_inboxevent (source, external_id, payload, attempts, error)"
                 " VALUES (%s, %s, %s, 0, '') ON CONFLICT (source, external_id) DO NOTHING",
-                [source, external_id, Jsonb(dict(payload))],
+                [source, external_id, simplejson.dumps(dict(payload))],
             )
-            is_new = sql.rowcount == 1
+            is_new = bool(sql.rowcount == 1)
         if cursor is not None:
             _advance(source, cursor)
     return is_new

@@ -16,8 +16,15 @@ def enqueue(name: str, **arguments: str | int | None) -> None:
     The queue is a nudge: when it cannot be reached the loss is logged and the sweep of the
     waiting state does the work later.
     """
-    task = current_app.tasks[name]
+    task = _task(name)
     transaction.on_commit(lambda: _send(name, task, arguments))
+
+
+def _task(name: str) -> object:
+    """Find a task; a web process has not met the apps' tasks before the first one is needed."""
+    if name not in current_app.tasks:
+        current_app.loader.import_default_modules()
+    return current_app.tasks[name]
 
 
 def _send(name: str, task: object, arguments: dict[str, str | int | None]) -> None:

@@ -45,7 +45,7 @@ def renew(lease: Lease, *, seconds: float) -> bool:
             " WHERE name = %s AND holder = %s AND fence = %s",
             [seconds, lease.name, lease.holder, lease.fence],
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def release(lease: Lease) -> None:

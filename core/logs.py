@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from typing import TextIO
 from uuid import UUID
 
 import structlog
@@ -16,15 +16,16 @@ _HANDLER_NAME = "clera"
 # A key that is not listed keeps its name and loses its value: adding one is a decision.
 ALLOWED_KEYS = frozenset(
     {
-        "attempt", "channel", "code", "count", "dropped", "duration_ms", "epoch", "error", "event",
-        "event_kind", "exception", "fence", "kind", "level", "logger", "method", "ms", "name",
-        "operation", "outcome", "pid", "position", "principal", "queue", "reason", "retry",
-        "route", "scope", "seconds", "seq", "source", "stack", "state", "status", "step",
-        "stream", "symbol", "symbols", "table", "task", "timestamp", "tool", "vendor",
-        "vendor_code", "vendor_status", "version", "view", "why",
+        "allowed", "attempt", "broker_code", "channel", "code", "count", "dropped",
+        "duration_ms", "epoch", "error", "event", "event_kind", "fence", "id", "kind", "level",
+        "logger", "method", "ms", "operation", "outcome", "pid", "position", "principal",
+        "queue", "reason", "retry", "route", "rule", "scope", "seconds", "seq", "source",
+        "state", "status", "step", "stream", "symbol", "symbols", "table", "task", "timestamp",
+        "tool", "vendor", "vendor_code", "vendor_status", "version", "view", "why",
     }
 )  # fmt: skip
 _ALLOWED_ENDINGS = ("_id", "_ms", "_seconds", "_count", "_at")
+_TRACES = frozenset({"exc_info", "stack_info", "exception", "stack"})
 _NEVER = frozenset({"tax_id", "national_id", "government_id"})
 
 # The last resort, for texts that were written by libraries.
@@ -62,18 +63,23 @@ def keep_known_keys(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def keep_harmless_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Redact texts, and hide values that are neither text nor a plain number."""
     for key, value in event.items():
-        if key.startswith("_") or key in {"exc_info", "stack_info"}:
-            continue
-        event[key] = redact(value) if key in {"exception", "stack"} else _harmless(value)
+        if not key.startswith("_") and key not in _TRACES:
+            event[key] = _harmless(value)
+    return event
+
+
+def redact_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Redact a formatted exception: its message was written by whoever raised it."""
+    for key in ("exception", "stack"):
+        if key in event:
+            event[key] = redact(str(event[key]))
     return event
 
 
 def _is_allowed(key: str) -> bool:
     if key in _NEVER:
         return False
-    return (
-        key in ALLOWED_KEYS or key in {"exc_info", "stack_info"} or key.endswith(_ALLOWED_ENDINGS)
-    )
+    return key in ALLOWED_KEYS or key in _TRACES or key.endswith(_ALLOWED_ENDINGS)
 
 
 def _harmless(value: object) -> object:
@@ -88,9 +94,9 @@ def _harmless(value: object) -> object:
     return HIDDEN
 
 
-def configure(*, level: str, json: bool) -> None:
+def configure(*, level: str, json: bool, stream: TextIO | None = None) -> None:
     """
-    Send structlog and the standard library's loggers through one chain to standard output.
+    Send structlog and the standard library's loggers through one chain to one stream.
 
     Whatever other handlers exist, such as a test's, stay as they are.
     """
@@ -98,20 +104,21 @@ def configure(*, level: str, json: bool) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso" if json else "%H:%M:%S", utc=True),
+        keep_known_keys,
+        keep_harmless_values,
     ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
-            keep_known_keys,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.set_name(_HANDLER_NAME)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -119,7 +126,7 @@ def configure(*, level: str, json: bool) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                keep_harmless_values,
+                redact_trace,
                 _renderer(json=json),
             ],
         )
@@ -150,5 +157,8 @@ def _quieten() -> None:
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
     for name in ("httpx", "httpcore", "django.server", "django.channels.server", "daphne"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # A line for every nudge would bury what the nudges do, which is logged in its own words.
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("django.request").setLevel(logging.ERROR)

@@ -46,22 +46,29 @@ def install_decimal_traps() -> None:
         context.traps[decimal.FloatOperation] = True
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, order=True, slots=True, init=False)
 class _Figure:
     """An exact number of one kind; arithmetic and comparison stay within the kind."""
 
     amount: Decimal
     places: ClassVar[int] = 9
     least_places: ClassVar[int] = 0
+    may_be_negative: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        given: object = self.amount
-        if isinstance(given, bool) or not isinstance(given, Decimal | int):
-            raise NotAnAmount(f"{type(self).__name__} is made of Decimal or int.")
-        exact = Decimal(given)
+    def __init__(self, amount: Decimal | int) -> None:
+        object.__setattr__(self, "amount", self._tidied(self._checked(amount)))
+
+    @classmethod
+    def _checked(cls, amount: object) -> Decimal:
+        """Refuse what is not exact, finite and of a sensible size; types do not bind callers."""
+        if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
+            raise NotAnAmount(f"{cls.__name__} is made of Decimal or int.")
+        exact = Decimal(amount)
         if not exact.is_finite() or abs(exact) >= _LIMIT:
-            raise NotAnAmount(f"{type(self).__name__} must be finite and below 10^15.")
-        object.__setattr__(self, "amount", self._tidied(exact))
+            raise NotAnAmount(f"{cls.__name__} must be finite and below 10^15.")
+        if exact < 0 and not cls.may_be_negative:
+            raise NotAnAmount(f"{cls.__name__} is not negative.")
+        return exact
 
     @classmethod
     def _tidied(cls, exact: Decimal) -> Decimal:
@@ -107,7 +114,7 @@ class _Figure:
         return type(self)(_EXACT.abs(self.amount))
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, order=True, slots=True, init=False)
 class Money(_Figure):
     """US dollars with two places; negative where something is owed."""
 
@@ -147,18 +154,13 @@ class Unrounded:
         return self.amount.quantize(Decimal("1e-9"), context=_ROUNDING)
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, order=True, slots=True, init=False)
 class Price(_Figure):
     """Dollars for one share or coin. Stocks are quoted with four places, crypto with nine."""
 
     places: ClassVar[int] = 9
     least_places: ClassVar[int] = 2
-
-    def __post_init__(self) -> None:
-        # Not super(): a slotted dataclass is a new class, which the implicit cell misses.
-        _Figure.__post_init__(self)
-        if self.amount < 0:
-            raise NotAnAmount("A price is not negative.")
+    may_be_negative: ClassVar[bool] = False
 
     @classmethod
     def parse(cls, text: str, *, places: int = 4) -> Self:
@@ -170,7 +172,7 @@ class Price(_Figure):
         return cls(parse_decimal(text, places=places))
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, order=True, slots=True, init=False)
 class Quantity(_Figure):
     """Shares or coins with nine places; negative where they are owed."""
 

@@ -20,9 +20,11 @@ RENEW_SECONDS = 3.0
 _stopping = multiprocessing.Event()
 
 
-@worker_shutting_down.connect
 def _ask_streams_to_stop(**_: Any) -> None:
     _stopping.set()
+
+
+worker_shutting_down.connect(_ask_streams_to_stop)
 
 
 class Stop:

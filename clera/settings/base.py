@@ -1,6 +1,7 @@
 """Every setting, read from the environment in this one place; `.env.example` explains each."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 import environ
 
 
-class Environment(environ.Env):
+class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
     """The environment, in which an empty variable is one that is not set."""
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
@@ -20,7 +21,8 @@ class Environment(environ.Env):
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment()
 environ.Env.read_env(BASE_DIR / ".env")
-environ.Env.read_env(BASE_DIR / ".local" / "run.env")  # where `make run` put its servers
+LOCAL_DIR = Path(env.str("CLERA_LOCAL_DIR", str(BASE_DIR / ".local")))
+environ.Env.read_env(LOCAL_DIR / "run.env")  # where `make run` put its servers
 
 ENVIRONMENT = env.str("CLERA_ENVIRONMENT", "local")
 VERSION = "0.1.0"
@@ -53,6 +55,7 @@ INSTALLED_APPS = [
     "agents",
     "chat",
     "console",
+    "clera",
 ]
 MIDDLEWARE = [
     "core.api.middleware.RequestContext",
@@ -167,8 +170,12 @@ CELERY_BEAT_SCHEDULE = {
     "sweep relationships": {"task": "funding.sweep_relationships", "schedule": 5.0},
     "sweep transfers": {"task": "funding.sweep_transfers", "schedule": 5.0},
     "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
+    "expire proposals": {"task": "trading.expire_proposals", "schedule": 5.0},
     "sweep runs": {"task": "chat.sweep_runs", "schedule": 10.0},
     "heal": {"task": "trading.heal_accounts", "schedule": 60.0},
+    "refresh accounts": {"task": "accounts.refresh_accounts", "schedule": 30.0},
+    "refresh relationships": {"task": "funding.refresh_relationships", "schedule": 30.0},
+    "refresh transfers": {"task": "funding.refresh_transfers", "schedule": 30.0},
     "follow prices": {"task": "market.follow_prices", "schedule": 10.0, "options": _STREAM},
     "follow accounts": {"task": "accounts.follow_events", "schedule": 10.0, "options": _STREAM},
     "follow funding": {"task": "funding.follow_events", "schedule": 10.0, "options": _STREAM},
@@ -203,6 +210,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.api.schema.add_problems",
+    ],
 }
 
 # --- Secrets at rest: "<key id>:<base64 of 32 bytes>", newest first ---------------------------
@@ -241,6 +252,11 @@ INTENT_LEASE_SECONDS = env.int("INTENT_LEASE_SECONDS", 30)
 INTENT_LOOK_SECONDS = env.int("INTENT_LOOK_SECONDS", 10)
 SEALED_PAYLOAD_SECONDS = env.int("SEALED_PAYLOAD_SECONDS", 15 * 60)
 DUPLICATE_GUARD_SECONDS = env.int("DUPLICATE_GUARD_SECONDS", 60)
+ORDER_MAX_NOTIONAL = Decimal(env.str("ORDER_MAX_NOTIONAL", "100000"))
+ORDER_QUOTE_SECONDS = env.int("ORDER_QUOTE_SECONDS", 5)
+ORDER_PRICE_COLLAR = Decimal(env.str("ORDER_PRICE_COLLAR", "0.10"))
+PROPOSAL_SECONDS = env.int("PROPOSAL_SECONDS", 5 * 60)
+PROPOSAL_BAND = Decimal(env.str("PROPOSAL_BAND", "0.01"))
 
 # --- Live values ------------------------------------------------------------------------------
 FRAME_INTERVAL_MS = env.int("FRAME_INTERVAL_MS", 100)

@@ -9,3 +9,12 @@ ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 FIELD_KEYS = FIELD_KEYS or ["local1:bG9jYWwtb25seS1ub3QtYS1zZWNyZXQtMzItYnl0ZXM="]
 BLIND_INDEX_KEY = BLIND_INDEX_KEY or "local-only-not-a-secret"
 LOG_JSON = env.bool("LOG_JSON", False)
+
+# The documentation page signs the demo customer in by itself.
+SPECTACULAR_SETTINGS["SWAGGER_UI_SETTINGS"] = """{
+  deepLinking: true,
+  persistAuthorization: true,
+  onComplete: () => fetch("/local/token", {method: "POST"})
+    .then((answer) => answer.json())
+    .then((token) => ui.preauthorizeApiKey("bearerToken", token.access_token)),
+}"""

@@ -66,8 +66,8 @@ class _ExactNumber(serializers.Field[Decimal, Any, Any, Any]):
 
 
 def _text_of(data: Any) -> str:
-    """Take the text of a string or of a number as `core.exact_json` reads it; a float has none."""
-    if isinstance(data, bool) or not isinstance(data, str | int | Decimal):
+    """Take the text of a string, or of a number as `core.exact_json` reads it; a float has none."""
+    if not isinstance(data, str | int | Decimal):
         raise NotAnAmount("Not a number.")
     return str(data)
 

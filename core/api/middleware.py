@@ -63,12 +63,12 @@ def _finish(
 ) -> None:
     response.headers[HEADER] = request_id
     match = request.resolver_match
-    user = request.__dict__.get("user")  # not touched through the lazy session user
+    user = request.__dict__.get("user")  # by its type: the session's lazy user would wake up
     logger.info(
         "request.finished",
         method=request.method,
         route=match.route if match else None,
         status=response.status_code,
         ms=round((time.monotonic() - started) * 1000),
-        principal=user.name if isinstance(user, Principal) else None,
+        principal=user.name if type(user) is Principal else None,
     )

@@ -1,13 +1,16 @@
 """Default deny: a route is open to customers, and to keys only with the scope it names."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from core.auth.principals import Kind, Principal
 from core.errors import Forbidden
+
+if TYPE_CHECKING:  # its module imports this one, as the default permission
+    from rest_framework.views import APIView
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -26,7 +29,7 @@ class IsPrincipal(BasePermission):
     that names none is for customers alone.
     """
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         principal = request.user
         if not isinstance(principal, Principal):
             return False
@@ -41,11 +44,11 @@ class IsPrincipal(BasePermission):
 class HasScope(IsPrincipal):
     """Like `IsPrincipal`, for views that must never be open without a scope, to nobody."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return _needed(request, view) is not None and super().has_permission(request, view)
 
 
-def _needed(request: Request, view: APIView) -> str | None:
+def _needed(request: Request, view: "APIView") -> str | None:
     declared: Mapping[str, str] = getattr(view, "scopes", {})
     method = request.method or ""
     return declared.get("GET" if method in SAFE_METHODS else method)

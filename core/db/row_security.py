@@ -18,9 +18,18 @@ _MAY_SEE = (
 
 
 def grant_sql(table: str, *, app: str, agents: str) -> list[str]:
-    """List the statements that let the two roles use the table; an empty text grants nothing."""
+    """
+    List the statements after which the two roles may do with the table exactly what is named.
+
+    They begin with nothing: tables are born with default privileges for the product's role.
+    """
     roles = {APP_ROLE: app, AGENTS_ROLE: agents}
-    return [f'GRANT {verbs} ON "{table}" TO {role}' for role, verbs in roles.items() if verbs]
+    grants = [f'GRANT {verbs} ON "{table}" TO {role}' for role, verbs in roles.items() if verbs]
+    return [_revoke_sql(table), *grants]
+
+
+def _revoke_sql(table: str) -> str:
+    return f'REVOKE ALL ON "{table}" FROM {APP_ROLE}, {AGENTS_ROLE}'
 
 
 def row_security_sql(table: str, *, agents: str = "SELECT") -> list[str]:
@@ -49,7 +58,7 @@ def _policy_sql(table: str, suffix: str, role: str) -> str:
 def undo_row_security_sql(table: str) -> list[str]:
     """List the statements that take the policies and grants away again."""
     return [
-        f'REVOKE ALL ON "{table}" FROM {APP_ROLE}, {AGENTS_ROLE}',
+        _revoke_sql(table),
         f'DROP POLICY IF EXISTS "{table}_agents" ON "{table}"',
         f'DROP POLICY IF EXISTS "{table}_app" ON "{table}"',
         f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY',
@@ -130,7 +139,7 @@ class GrantTable(_Statements):
         return grant_sql(self.table, app=self.app, agents=self.agents)
 
     def backwards(self) -> list[str]:
-        return [f'REVOKE ALL ON "{self.table}" FROM {APP_ROLE}, {AGENTS_ROLE}']
+        return [_revoke_sql(self.table)]
 
     def describe(self) -> str:
         return f"Grant use of {self.table}"

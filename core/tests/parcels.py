@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connection, models
 
@@ -18,9 +18,10 @@ from core.intents.states import IntentState
 class Parcel(Intent):
     vendor_id = models.CharField(max_length=64, blank=True)
 
-    class Meta(Intent.Meta):
+    objects: ClassVar[models.Manager["Parcel"]] = models.Manager()
+
+    class Meta:
         app_label = "core"
-        indexes: list[models.Index] = []
 
 
 @contextmanager

@@ -207,7 +207,7 @@ class TestSweep:
 
     def test_a_secret_too_old_is_erased_and_its_intent_canceled(self):
         courier = ParcelCourier(Vendor())
-        courier.gives_up_after = courier.gives_up_after * 100  # type: ignore[misc]
+        courier.gives_up_after = courier.gives_up_after * 100
         parcel = new_parcel()
         parcel.seal_payload(b"078051120", at=datetime.now(UTC))
         parcel.save()

@@ -16,7 +16,7 @@ NANOS = st.integers(min_value=0, max_value=10**20)
 
 NOT_AMOUNTS = [
     "", " ", "1 ", " 1", "1\n", "+1", "-1", "-0", "1.", ".5", "1_0", "1e2", "1E400", "0x1", "1,5",
-    "1.234", "NaN", "nan", "Infinity", "inf", "١٢", "１２", "1٫5", "1.٢", "½", "²", "1 000", "1.2.3",
+    "1.234", "NaN", "nan", "Infinity", "inf", "١٢", "１２", "1٫5", "1.٢", "½", "²", "1.2.3",
     "1234567890123", "1.00000000000", "$1", "1\u200b", "\u22121", "1\x00", "true",
 ]  # fmt: skip
 
@@ -150,7 +150,7 @@ class TestTraps:
 
         def try_it():
             try:
-                Decimal(0.1)
+                Decimal(0.1)  # noqa: RUF032 - the mistake that is meant
             except decimal.FloatOperation:
                 seen.append("refused")
 

@@ -221,7 +221,7 @@ class TestKeySet:
     def test_fetches_at_most_once_per_cooldown_for_unknown_ids(self, issuer, keys, clock):
         keys.find("ec-1")
         for number in range(1000):
-            clock.now += 0.06  # one minute in all
+            clock.now += 0.0625  # one minute in all
             assert keys.find(f"random-{number}") is None
         assert issuer.fetches == 1 + 2
 

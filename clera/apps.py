@@ -1,0 +1,17 @@
+"""Joins apps that are strangers to each other: what one publishes, another hears here."""
+
+from django.apps import AppConfig
+
+
+class CleraConfig(AppConfig):
+    name = "clera"
+
+    def ready(self) -> None:
+        from core.events import subscribe  # noqa: PLC0415 - models load before this
+        from funding.events import TransferSettled  # noqa: PLC0415
+        from trading import services as trading  # noqa: PLC0415
+
+        def read_cash_again(event: TransferSettled) -> None:
+            trading.request_sync(account_id=event.account_id)
+
+        subscribe(TransferSettled, read_cash_again)

@@ -1,0 +1,80 @@
+"""Stops a body that is too large before it is read, whoever it is meant for."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+
+from core import exact_json
+from core.api.parser import BodyTooLarge
+from core.api.problems import MEDIA_TYPE, describe
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class LimitBody:
+    """
+    Wraps the ASGI application; Django itself spools any body to disk before a view may refuse it.
+
+    A declared length over the limit is refused unread. A body that grows over it is answered, and
+    the application is told that the client has gone.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._application(scope, receive, send)
+        limit: int = settings.API_MAX_BODY_BYTES
+        if _declared_length(scope) > limit:
+            return await _refuse(send)
+        return await self._application(scope, _Counted(receive, send, limit), send)
+
+
+class _Counted:
+    """The receiving side of a request, which ends where the limit is."""
+
+    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._left = limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left >= 0:
+            return message
+        await _refuse(self._send)
+        return {"type": "http.disconnect"}
+
+
+def _declared_length(scope: MutableMapping[str, Any]) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
+
+
+async def _refuse(send: Send) -> None:
+    body, headers = describe(BodyTooLarge())
+    content = exact_json.dumps(body).encode()
+    named = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(content)),
+        "Connection": "close",
+        **headers,
+    }
+    pairs = [(name.lower().encode(), value.encode()) for name, value in named.items()]
+    await send(
+        {
+            "type": "http.response.start",
+            "status": HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value,
+            "headers": pairs,
+        }
+    )
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,50 @@
+"""Intents that live on at the vendor after it has accepted them."""
+
+from datetime import datetime
+
+from django.db import models
+
+from core.intents.models import Intent, IntentStep
+
+
+class ToldByVendor(Intent):
+    """An intent whose vendor goes on talking of it: late, twice, or in the wrong order."""
+
+    vendor_status_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the vendor says its status changed."
+    )
+
+    class Meta(Intent.Meta):
+        abstract = True
+
+    # Mutators
+
+    def note_status(self, status: str, *, at: datetime | None) -> bool:
+        """
+        Take over the vendor's word; false when it is old news or says nothing new.
+
+        The caller holds the row's lock. News without a time counts as newer than all before.
+        """
+        is_old = at is not None and self.vendor_status_at is not None and at < self.vendor_status_at
+        if is_old or not status:
+            return False
+        is_new = status[:64] != self.vendor_status
+        self.vendor_status = status[:64]
+        self.vendor_status_at = at or self.vendor_status_at
+        self.save(update_fields=["vendor_status", "vendor_status_at"])
+        if is_new:
+            IntentStep.objects.create(
+                intent_kind=self._meta.label,
+                intent_id=self.pk,
+                from_state=self.state,
+                to_state=self.state,
+                vendor_status=self.vendor_status,
+            )
+        return is_new
+
+    # Queries
+
+    @property
+    def public_status(self) -> str:
+        """The vendor's word once there is one, else that it is still on its way."""
+        return self.vendor_status or "PENDING"

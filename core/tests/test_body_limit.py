@@ -1,0 +1,74 @@
+"""Bodies over the limit end at the door, under the real ASGI protocol."""
+
+import json
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.core.handlers.asgi import ASGIHandler
+
+from core.api.body_limit import LimitBody
+
+pytestmark = [
+    pytest.mark.urls("core.tests.urls"),
+    pytest.mark.asyncio,
+]
+LIMIT = 1000
+
+
+@pytest.fixture(autouse=True)
+def small_limit(settings):
+    settings.API_MAX_BODY_BYTES = LIMIT
+
+
+class Watched:
+    """Passes everything on and counts the bytes that reach the application."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._application = ASGIHandler()
+
+    async def __call__(self, scope, receive, send):
+        async def count():
+            message = await receive()
+            self.seen += len(message.get("body", b""))
+            return message
+
+        await self._application(scope, count, send)
+
+
+async def post(application, *chunks, length=None):
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    scope = {
+        "type": "http", "method": "POST", "path": "/echo", "query_string": b"",
+        "headers": headers, "http_version": "1.1", "scheme": "http", "root_path": "",
+    }  # fmt: skip
+    communicator = ApplicationCommunicator(LimitBody(application), scope)
+    for index, chunk in enumerate(chunks, start=1):
+        await communicator.send_input(
+            {"type": "http.request", "body": chunk, "more_body": index < len(chunks)}
+        )
+    start = await communicator.receive_output(5)
+    body = await communicator.receive_output(5)
+    await communicator.wait(5)
+    return start["status"], json.loads(body["body"])
+
+
+class TestLimitBody:
+    async def test_lets_a_body_at_the_limit_through_whole(self):
+        application = Watched()
+        body = json.dumps({"a": "x" * (LIMIT - 9)}).encode()
+        status, answer = await post(application, body[:500], body[500:], length=LIMIT)
+        assert (status, application.seen, len(answer["a"])) == (200, LIMIT, LIMIT - 9)
+
+    async def test_refuses_a_declared_length_without_reading(self):
+        application = Watched()
+        status, answer = await post(application, b"{}", length=LIMIT + 1)
+        assert (status, answer["code"], application.seen) == (413, "body_too_large", 0)
+
+    @pytest.mark.parametrize("length", [None, 10])
+    async def test_stops_a_body_that_grows_past_the_limit_whatever_it_declared(self, length):
+        application = Watched()
+        status, answer = await post(application, *[b"x" * 400] * 500, length=length)
+        assert (status, answer["code"], application.seen) == (413, "body_too_large", 800)
