@@ -4,7 +4,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_shutting_down
+
+from core import streams
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clera.settings.local")
 
@@ -18,3 +20,4 @@ def _keep_our_logging(**_: Any) -> None:
 
 
 setup_logging.connect(_keep_our_logging)
+worker_shutting_down.connect(streams.ask_all_to_stop)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import simplejson
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
@@ -116,14 +117,14 @@ def _pause() -> None:
 
 def _body_of(answer: httpx.Response) -> Any:
     try:
-        return answer.json()
+        return simplejson.loads(answer.content, use_decimal=True)
     except ValueError:
         return answer.text
 
 
 def shorten(body: Any) -> str:
     """Write JSON on one line, without secrets and without endless lists."""
-    text = json.dumps(_masked(body), ensure_ascii=False)
+    text = simplejson.dumps(_masked(body), use_decimal=True, ensure_ascii=False)
     return text if len(text) <= LONGEST_ANSWER else text[:LONGEST_ANSWER] + " …"
 
 

@@ -4,10 +4,8 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
-from celery.signals import worker_shutting_down
 from django.db import OperationalError, close_old_connections
 
 from core import leases
@@ -20,11 +18,9 @@ RENEW_SECONDS = 3.0
 _stopping = multiprocessing.Event()
 
 
-def _ask_streams_to_stop(**_: Any) -> None:
+def ask_all_to_stop(**_: object) -> None:
+    """End every stream of this worker; Celery's shutdown signal is connected to it."""
     _stopping.set()
-
-
-worker_shutting_down.connect(_ask_streams_to_stop)
 
 
 class Stop:

@@ -224,6 +224,8 @@ def _told(content: Any) -> str:
     if isinstance(content, list):
         if not content:
             return "nothing"
+        if all(isinstance(item, dict) and item for item in content):  # told by what names them
+            return ", ".join(str(next(iter(item.values()))) for item in content)
         more = len(content) - _LONGEST_LIST
         shown = "; ".join(_told(item) for item in content[:_LONGEST_LIST])
         return f"{shown}; and {more} more" if more > 0 else shown

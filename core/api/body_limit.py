@@ -31,9 +31,18 @@ class LimitBody:
         if scope["type"] != "http":
             return await self._application(scope, receive, send)
         limit: int = settings.API_MAX_BODY_BYTES
-        if _declared_length(scope) > limit:
+        declared = _declared_length(scope)
+        if declared is not None and declared > limit:
             return await _refuse(send)
-        return await self._application(scope, _Counted(receive, send, limit), send)
+        counted = _Counted(receive, send, limit)
+        if declared is None and _is_chunked(scope):
+            body = await _whole_body(counted)
+            if body is None:
+                return None
+            length = (b"content-length", str(len(body)).encode())
+            scope = {**scope, "headers": [*scope["headers"], length]}
+            return await self._application(scope, _Given(body, receive), send)
+        return await self._application(scope, counted, send)
 
 
 class _Counted:
@@ -53,11 +62,42 @@ class _Counted:
         return {"type": "http.disconnect"}
 
 
-def _declared_length(scope: MutableMapping[str, Any]) -> int:
+class _Given:
+    """The receiving side of a request whose body is here already."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Read a body to its end; nothing when it was refused or the client has gone."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _is_chunked(scope: MutableMapping[str, Any]) -> bool:
+    """Django, unlike HTTP, takes a body without a declared length for an empty one."""
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
+
+
+def _declared_length(scope: MutableMapping[str, Any]) -> int | None:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value[:20])
-    return 0
+    return None
 
 
 async def _refuse(send: Send) -> None:

@@ -1,6 +1,7 @@
 """The Idempotency-Key of a request, and replaying the answer that the first one got."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -62,9 +63,9 @@ class IdempotentView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         """Turn a replay into the stored answer, byte for byte; leave errors to the handler."""
         if isinstance(exc, idempotency.Replay):
-            replay = HttpResponse(
-                exc.body, status=exc.response_status, content_type="application/json"
-            )
+            is_problem = exc.response_status >= HTTPStatus.BAD_REQUEST
+            kind = "application/problem+json" if is_problem else "application/json"
+            replay = HttpResponse(exc.body, status=exc.response_status, content_type=kind)
             replay["Idempotent-Replayed"] = "true"
             return replay  # type: ignore[return-value]  # DRF passes plain responses through
         return super().handle_exception(exc)

@@ -1,7 +1,9 @@
 """What the admin's staff may see of the customers' rows."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from core.auth import SYSTEM, acting_as
@@ -24,4 +26,7 @@ class StaffSeesEverything:
         with acting_as(SYSTEM):
             response = self._get_response(request)
             render = getattr(response, "render", None)
-            return render() if callable(render) else response
+            response = render() if callable(render) else response
+            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                transaction.set_rollback(True)
+            return response

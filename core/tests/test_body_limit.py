@@ -36,10 +36,12 @@ class Watched:
         await self._application(scope, count, send)
 
 
-async def post(application, *chunks, length=None):
+async def post(application, *chunks, length=None, chunked=False):
     headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
+    if chunked:
+        headers.append((b"transfer-encoding", b"chunked"))
     scope = {
         "type": "http", "method": "POST", "path": "/echo", "query_string": b"",
         "headers": headers, "http_version": "1.1", "scheme": "http", "root_path": "",
@@ -72,3 +74,12 @@ class TestLimitBody:
         application = Watched()
         status, answer = await post(application, *[b"x" * 400] * 500, length=length)
         assert (status, answer["code"], application.seen) == (413, "body_too_large", 800)
+
+    async def test_a_chunked_body_is_read_although_it_declares_no_length(self):
+        status, answer = await post(Watched(), b'{"a":', b"1}", chunked=True)
+        assert (status, answer) == (200, {"a": 1})
+
+    async def test_a_chunked_body_past_the_limit_is_refused(self):
+        application = Watched()
+        status, answer = await post(application, *[b"x" * 400] * 500, chunked=True)
+        assert (status, answer["code"], application.seen) == (413, "body_too_large", 0)

@@ -218,7 +218,7 @@ class TestWords:
         [
             ("Proposal p-1 waits for approval.", "Proposal p-1 waits for approval."),
             ('{"total_value": "1204.55", "cash": null}', "total value 1204.55, cash unknown"),
-            ('[{"symbol": "AAPL"}, {"symbol": "KO"}]', "symbol AAPL; symbol KO"),
+            ('[{"symbol": "AAPL"}, {"symbol": "KO"}]', "AAPL, KO"),
             ("[]", "nothing"),
             ('{"error": "no such account"}', "That did not work: no such account."),
             ("", "The tool gave no result."),

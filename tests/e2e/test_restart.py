@@ -4,7 +4,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e import conftest as runs
+from tests.e2e import running as runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.running import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -50,7 +50,7 @@ function signed(value) {
 
 function showValue(message) {
   const before = Number(find("value").dataset.raw || message.raw_value);
-  find("value").textContent = message.total_value;
+  find("value").textContent = dollars.format(message.raw_value);
   find("value").dataset.raw = message.raw_value;
   find("value").dataset.move = message.raw_value > before ? "up" : message.raw_value < before ? "down" : "";
   find("today").textContent = message.today_return;

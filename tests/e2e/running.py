@@ -1,4 +1,4 @@
-"""One whole Clera, run as `make run` runs it, for every test of this folder."""
+"""A whole Clera for tests, run as `make run` runs it."""
 
 import json
 import os
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 150
@@ -86,13 +85,3 @@ def stop(running: Running) -> float:
     running.process.send_signal(signal.SIGINT)
     running.process.wait(timeout=30)
     return time.monotonic() - started
-
-
-@pytest.fixture(scope="session")
-def clera(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("clera") / "local"
-    folder.mkdir()
-    running = start(folder)
-    yield running
-    if running.process.poll() is None:
-        stop(running)
