@@ -7,6 +7,8 @@ from typing import Any
 import redis
 import structlog
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 logger = structlog.get_logger()
 ACCOUNT_CHANGED = "clera:account-changed"
@@ -14,9 +16,18 @@ ACCOUNT_CHANGED = "clera:account-changed"
 
 @lru_cache(maxsize=1)
 def connection() -> "redis.Redis":
-    """Return this process's Redis client; it reconnects by itself and times out after 2 s."""
+    """
+    Return this process's Redis client; it reconnects by itself and times out after 2 s.
+
+    One retry, at once, is for a connection that died while it was idle. The library's own default
+    waits several seconds more when Redis is away, and a request would wait with it.
+    """
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=False
+        settings.REDIS_URL,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        decode_responses=False,
+        retry=Retry(NoBackoff(), 1),
     )
 
 

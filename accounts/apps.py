@@ -1,0 +1,7 @@
+"""Start-up of accounts."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"

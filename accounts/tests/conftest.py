@@ -1,0 +1,43 @@
+"""The broker of these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts import gateways
+from accounts.gateways.fake import FakeBrokerage
+from core.tests.sandboxes import Sandbox, running
+
+
+@pytest.fixture
+def broker() -> Iterator[FakeBrokerage]:
+    fake = FakeBrokerage()
+    with gateways.use(fake):
+        yield fake
+
+
+@pytest.fixture
+def api():
+    """A client that is whoever the test says."""
+
+    def signed_in(principal):
+        client = APIClient()
+        client.force_authenticate(user=principal)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture(scope="session")
+def _sandbox() -> Iterator[Sandbox]:
+    with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_sandbox: Sandbox, settings) -> Sandbox:
+    """A real sandbox with nothing in it, to which the real clients talk."""
+    _sandbox.reset()
+    _sandbox.point(settings)
+    return _sandbox

@@ -1,0 +1,82 @@
+"""The HTTP side of accounts."""
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import selectors, serializers, services
+from accounts.models import BrokerageAccount
+from core.api import permissions
+from core.api.authentication import principal_of
+from core.api.idempotency import IdempotentView
+from core.api.schema import ACT_FOR, idempotency_key
+
+SCOPES = permissions.scopes("accounts")
+
+
+class Applications(IdempotentView):
+    operation = "accounts.open_account"
+    key_required = False
+    scopes = SCOPES
+
+    @extend_schema(
+        request=serializers.NewAccount,
+        responses={201: serializers.NewAccountAnswer, 202: serializers.NewAccountAnswer},
+        parameters=[idempotency_key(is_required=False)],
+    )
+    def post(self, request: Request) -> Response:
+        """Open a brokerage account; 202 while the broker has not answered."""
+        at = timezone.now()
+        form = serializers.NewAccount(data=request.data, context={"at": at})
+        form.is_valid(raise_exception=True)
+        principal = principal_of(request, user_id=form.validated_data["userId"])
+        account = services.open_account(
+            principal=principal,
+            application=form.to_application(
+                principal=principal, ip_address=request.META["REMOTE_ADDR"]
+            ),
+            request=self.idempotency(request, content=form.meaning(), principal=principal),
+            at=at,
+        )
+        answer = serializers.NewAccountAnswer(account).data
+        created = status.HTTP_201_CREATED if account.is_accepted else status.HTTP_202_ACCEPTED
+        return Response(answer, status=created)
+
+
+class AccountStatus(APIView):
+    scopes = SCOPES
+
+    @extend_schema(responses=serializers.StatusAnswer)
+    def get(self, request: Request, account_id: str) -> Response:
+        """Show what the broker last said about the account."""
+        principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
+        account = selectors.get_account(principal=principal, account_id=account_id)
+        return _status_answer(account)
+
+
+class AccountStatusSync(APIView):
+    scopes = SCOPES
+
+    @extend_schema(request=None, responses=serializers.StatusAnswer)
+    def post(self, request: Request, account_id: str) -> Response:
+        """Ask the broker now, and show what it says."""
+        principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
+        return _status_answer(services.refresh_account(principal=principal, account_id=account_id))
+
+
+def _status_answer(account: BrokerageAccount) -> Response:
+    return Response(serializers.StatusAnswer({"success": True, "data": account}).data)
+
+
+class Me(APIView):
+    scopes = SCOPES
+
+    @extend_schema(responses=serializers.WhoIAm, parameters=[ACT_FOR])
+    def get(self, request: Request) -> Response:
+        """Show whose credential this is and which accounts it reaches."""
+        principal = principal_of(request)
+        accounts = selectors.list_accounts(principal=principal)
+        return Response(serializers.who_i_am(principal, accounts))

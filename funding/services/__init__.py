@@ -1,0 +1,1 @@
+"""Every action of funding, by noun: links, relationships, transfers, news."""

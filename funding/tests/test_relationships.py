@@ -1,0 +1,207 @@
+"""An account has one bank, whose number nobody keeps."""
+
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from accounts.tests.factories import AT, customer, make_account
+from core import inbox
+from core.auth import SYSTEM, acting_as
+from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
+from core.tests.parcels import pass_time
+from funding import selectors
+from funding.gateways import FundingNews, LinkedBank
+from funding.models import AchRelationship
+from funding.services import news, relationships, rules
+from funding.tests.factories import BANK, make_bank
+
+AWAY = VendorUnavailable("fake", "not connected")
+UNCLEAR = VendorUnclear("fake", "no answer")
+
+pytestmark = pytest.mark.django_db
+
+
+def link(account, bank=BANK, *, by=None):
+    return relationships.link_bank(
+        principal=by or customer(account.user_id),
+        account_id=account.pk,
+        bank=bank,
+        request=None,
+        at=AT,
+    )
+
+
+def row(bank):
+    with acting_as(SYSTEM):
+        return AchRelationship.objects.get(pk=bank.pk)
+
+
+def look(times=1):
+    for _ in range(times):
+        news.sweep_relationships(at=AT)
+        pass_time(11)
+
+
+def tell(vendor_id, status, *, at="2026-11-23T15:00:00Z", ulid="01"):
+    payload = {"kind": FundingNews.RELATIONSHIP, "id": vendor_id, "status": status, "at": at}
+    inbox.receive(news.SOURCE, ulid, payload, cursor=ulid)
+    return news.apply_events()
+
+
+class TestLinkBank:
+    def test_reaches_the_broker_once_and_keeps_four_digits(self, funds):
+        bank = link(make_account())
+
+        assert funds.bank_accounts == [BANK]
+        assert (bank.state, bank.vendor_status, bank.is_usable) == ("ACCEPTED", "APPROVED", True)
+        assert (bank.number_last4, bank.sealed_payload) == ("6789", None)
+        kept = str(row(bank).__dict__)
+        assert BANK.number not in kept
+        assert BANK.routing_number not in kept
+
+    def test_the_owner_of_the_account_owns_the_bank_unless_named(self, funds):
+        link(make_account(), replace(BANK, owner_name=""))
+
+        assert funds.bank_accounts[0].owner_name == "Ada Stone"
+
+    def test_an_account_that_is_not_active_links_nothing(self, funds):
+        with pytest.raises(rules.AccountNotActive):
+            link(make_account(status="SUBMITTED"))
+
+        assert funds.bank_accounts == []
+
+    def test_a_second_bank_is_refused_before_sending(self, funds):
+        account = make_account()
+        link(account)
+
+        with pytest.raises(relationships.RelationshipExists):
+            link(account, replace(BANK, number="987654321"))
+
+        assert len(funds.bank_accounts) == 1
+
+    def test_a_bank_that_only_the_broker_knows_stands_in_the_way_too(self, funds):
+        account = make_account()
+        funds.banks.append((account.broker_account_id, LinkedBank("x", "APPROVED", AT, AT)))
+
+        with pytest.raises(relationships.RelationshipExists):
+            link(account)
+
+    def test_after_a_cancelation_another_bank_may_be_linked(self, funds):
+        account = make_account()
+        make_bank(account, status="CANCELED")
+
+        assert link(account).is_accepted
+
+    def test_a_refusal_is_told_in_the_brokers_words(self, funds):
+        funds.fails_before = VendorRejected("fake", "routing number unknown")
+
+        with pytest.raises(relationships.RelationshipRefused) as refusal:
+            link(make_account())
+
+        assert refusal.value.detail == "The broker refused the bank: routing number unknown"
+
+    def test_nobody_links_a_bank_to_somebody_elses_account(self, funds):
+        with pytest.raises(NotFound):
+            link(make_account(), by=customer())
+
+        assert funds.bank_accounts == []
+
+
+class TestUnsureOutcomes:
+    def test_a_lost_answer_is_found_in_the_brokers_list(self, funds):
+        funds.fails_after = UNCLEAR
+        bank = link(make_account())
+        assert (bank.state, bank.sealed_payload) == ("UNKNOWN", None)
+
+        look()
+
+        [(_, linked)] = funds.banks
+        assert row(bank).broker_relationship_id == linked.broker_relationship_id
+        assert (row(bank).state, len(funds.bank_accounts)) == ("ACCEPTED", 1)
+
+    def test_without_a_trace_a_person_decides_and_the_customer_may_try_again(self, funds):
+        account = make_account()
+        funds.fails_before = UNCLEAR
+        lost = link(account)
+
+        look(times=3)
+
+        assert row(lost).state == "NEEDS_REVIEW"
+        assert link(account).is_accepted
+
+    def test_an_older_bank_of_the_account_is_not_mistaken_for_ours(self, funds):
+        account = make_account()
+        old = LinkedBank("old", "CANCELED", AT.replace(year=2020), AT.replace(year=2020))
+        funds.banks.append((account.broker_account_id, old))
+        funds.fails_before = UNCLEAR
+        lost = link(account)
+
+        look(times=3)
+
+        assert (row(lost).state, row(lost).broker_relationship_id) == ("NEEDS_REVIEW", "")
+
+    def test_one_that_never_arrived_is_sent_by_the_sweep(self, funds):
+        funds.fails_before = AWAY
+        bank = link(make_account())
+        assert bank.state == "PENDING"
+
+        pass_time(30)
+        look()
+
+        assert (row(bank).state, len(funds.banks)) == ("ACCEPTED", 1)
+
+
+class TestNews:
+    def test_approves_a_queued_bank(self, funds):
+        bank = make_bank(status="QUEUED")
+
+        assert tell(bank.broker_relationship_id, "APPROVED") == 1
+        assert row(bank).is_usable is True
+
+    def test_an_unknown_word_is_kept_and_alarmed(self, funds):
+        bank = make_bank()
+
+        with capture_logs() as logs:
+            tell(bank.broker_relationship_id, "FROZEN")
+
+        assert (row(bank).vendor_status, row(bank).is_usable) == ("FROZEN", False)
+        assert [e["event"] for e in logs if e["log_level"] == "error"] == [
+            "relationship.unknown_status"
+        ]
+
+    def test_news_that_overtake_the_answer_wait_for_it(self, funds):
+        funds.bank_status = "QUEUED"
+        funds.fails_after = UNCLEAR
+        bank = link(make_account())
+        [(_, linked)] = funds.banks
+        later = linked.created_at.replace(year=linked.created_at.year + 1).isoformat()
+
+        assert tell(linked.broker_relationship_id, "APPROVED", at=later) == 0
+        look()
+        news.apply_events()
+
+        assert row(bank).is_usable is True
+
+    def test_a_late_event_is_made_up_for_by_asking(self, funds):
+        funds.bank_status = "QUEUED"
+        account = make_account()
+        bank = link(account)
+        [(owner, linked)] = funds.banks
+        funds.banks = [(owner, replace(linked, status="APPROVED"))]
+
+        assert news.refresh_relationships() == 1
+        assert row(bank).is_usable is True
+        assert news.refresh_relationships() == 0
+
+
+class TestWhoSeesWhat:
+    def test_only_the_owner_lists_an_accounts_banks(self):
+        bank = make_bank()
+        owner = customer(bank.user_id)
+
+        found = selectors.list_relationships(principal=owner, account_id=bank.account_id)
+
+        assert found == [bank]
+        with pytest.raises(NotFound):
+            selectors.list_relationships(principal=customer(), account_id=bank.account_id)
