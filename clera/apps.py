@@ -2,9 +2,14 @@
 
 from django.apps import AppConfig
 
+from clera.celery import app as celery_app
+
 
 class CleraConfig(AppConfig):
+    """Loads with Django, so that every process queues its tasks through our Celery."""
+
     name = "clera"
+    celery = celery_app
 
     def ready(self) -> None:
         from core.events import subscribe  # noqa: PLC0415 - models load before this

@@ -41,8 +41,13 @@ def _unquoted(value: str) -> str:
 
 
 def load(checkout: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return what the shell has given, completed from the checkout's `.env`."""
-    return {**read_file(checkout / ".env"), **given}
+    """
+    Return what the shell has given, completed from the checkout's `.env`.
+
+    `CLERA_ENV_FILE` names another file; tests name an empty one.
+    """
+    path = Path(given.get("CLERA_ENV_FILE") or checkout / ".env")
+    return {**read_file(path), **given}
 
 
 def number(env: Mapping[str, str], name: str, default: int) -> int:

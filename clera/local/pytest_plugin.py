@@ -17,6 +17,7 @@ def pytest_load_initial_conftests() -> Generator[None, Any, Any]:
     servers = start_servers()
     _servers.append(servers)
     os.environ.update(servers.env)
+    os.environ["CLERA_ENV_FILE"] = os.devnull  # no test may use the developer's own keys
     return (yield)
 
 

@@ -20,7 +20,7 @@ class Environment(environ.Env):  # type: ignore[misc]  # the package has no type
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(env.str("CLERA_ENV_FILE", str(BASE_DIR / ".env")))
 LOCAL_DIR = Path(env.str("CLERA_LOCAL_DIR", str(BASE_DIR / ".local")))
 environ.Env.read_env(LOCAL_DIR / "run.env")  # where `make run` put its servers
 

@@ -9,6 +9,7 @@ ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 FIELD_KEYS = FIELD_KEYS or ["local1:bG9jYWwtb25seS1ub3QtYS1zZWNyZXQtMzItYnl0ZXM="]
 BLIND_INDEX_KEY = BLIND_INDEX_KEY or "local-only-not-a-secret"
 LOG_JSON = env.bool("LOG_JSON", False)
+WHITENOISE_AUTOREFRESH = True  # nothing is collected, so there is no folder to scan at the start
 
 # The documentation page signs the demo customer in by itself.
 SPECTACULAR_SETTINGS["SWAGGER_UI_SETTINGS"] = """{

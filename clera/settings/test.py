@@ -10,4 +10,3 @@ VENDOR_CONNECT_SECONDS = 1
 VENDOR_TOTAL_SECONDS = env.float("VENDOR_TOTAL_SECONDS", 0.5)
 INTENT_LOOK_SECONDS = 10
 LOG_LEVEL = "WARNING"
-WHITENOISE_AUTOREFRESH = True  # nothing is collected, so there is no folder to scan at the start

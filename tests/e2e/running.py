@@ -30,6 +30,17 @@ class Running:
     def demo(self) -> dict[str, Any]:
         return json.loads((self.folder / "demo.json").read_text())
 
+    @property
+    def account(self) -> str:
+        """The demo customer's account."""
+        return str(self.demo["customer"]["account_id"])
+
+    @property
+    def bearer(self) -> str:
+        """A fresh token of the demo customer."""
+        answer = httpx.post(f"{self.url}/local/token", trust_env=False)
+        return str(answer.json()["access_token"])
+
     def effects(self, **filters: str) -> list[dict[str, Any]]:
         answer = httpx.get(f"{self.sandbox}/_control/effects", params=filters, trust_env=False)
         return answer.json()["effects"]
@@ -55,18 +66,23 @@ def start(folder: Path) -> Running:
         "SANDBOX_PORT": str(sandbox),
         "CLERA_LOCAL_DIR": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Short enough to see a killed sender's work recovered within a test.
+        "VENDOR_TOTAL_SECONDS": "3",
+        "INTENT_LEASE_SECONDS": "6",
     }
-    log = (folder.parent / "run.log").open("ab")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "clera.local", "run"],
-        cwd=ROOT,
-        env=env,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    path = folder.parent / "run.log"
+    path.unlink(missing_ok=True)  # an earlier run's ready line is not this one's
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "clera.local", "run"],
+            cwd=ROOT,
+            env=env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     running = Running(f"http://127.0.0.1:{web}", f"http://127.0.0.1:{sandbox}", folder, process)
-    _wait_until_ready(running, folder.parent / "run.log")
+    _wait_until_ready(running, path)
     return running
 
 

@@ -36,4 +36,4 @@ def test_the_examples_run_one_after_the_other(clera, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"status":"APPROVED"' in done.stdout.replace(" ", "")
     assert "snapshot $" in done.stdout
-    assert "keyword planner" in done.stdout
+    assert "Keyword planner" in done.stdout

@@ -1,0 +1,94 @@
+"""A web process dies at the worst moments, and the order is still placed exactly once."""
+
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.e2e.running import ROOT, free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def doomed(clera):
+    """Starts a second web process of the same Clera that kills itself at a named point."""
+    started = []
+
+    def start(failpoint):
+        port = free_port()
+        lines = (clera.folder / "run.env").read_text().splitlines()
+        published = dict(line.split("=", 1) for line in lines if "=" in line)
+        env = os.environ | published | {"CLERA_FAILPOINT": failpoint}
+        env |= {"CLERA_LOCAL_DIR": str(clera.folder), "INTENT_LEASE_SECONDS": "6"}
+        env["VENDOR_TOTAL_SECONDS"] = "3"
+        env["DJANGO_SETTINGS_MODULE"] = "clera.settings.local"
+        command = [sys.executable, "-m", "uvicorn", "clera.asgi:application", "--lifespan", "off"]
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--log-level", "warning"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        started.append(process)
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(200):
+            try:
+                httpx.get(f"{url}/health", trust_env=False)
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                return url, process
+        raise AssertionError("the second web process did not start")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "symbol"),
+    [("intent.committed", "MCD"), ("intent.leased", "SBUX"), ("intent.answered", "NKE")],
+)
+def test_an_order_survives_its_sender(clera, doomed, failpoint, symbol):
+    url, process = doomed(failpoint)
+    headers = {"Authorization": f"Bearer {clera.bearer}", "Idempotency-Key": f"kill-{failpoint}"}
+    body = {"account_id": clera.account, "ticker": symbol, "side": "BUY", "notional_amount": 12}
+
+    with pytest.raises(httpx.TransportError):
+        httpx.post(f"{url}/api/trade", json=body, headers=headers, trust_env=False, timeout=20)
+    assert process.wait(timeout=5) == -9
+
+    orders = wait_until_filled(clera, symbol)
+    assert len(orders) == 1
+    effects = clera.effects(kind="order.created", symbol=symbol)
+    assert [effect["client_key"] for effect in effects] == [orders[0]["client_order_id"]]
+
+    for _ in range(40):  # for twenty seconds the first request might still be alive
+        again = httpx.post(
+            f"{clera.url}/api/trade", json=body, headers=headers, trust_env=False, timeout=20
+        )
+        if again.status_code != 409:
+            break
+        time.sleep(1)
+    assert again.status_code in {200, 201, 202}, again.text
+    assert again.json()["order"]["client_order_id"] == orders[0]["client_order_id"]
+    assert len(clera.effects(kind="order.created", symbol=symbol)) == 1
+
+
+def wait_until_filled(clera, symbol):
+    headers = {"Authorization": f"Bearer {clera.bearer}"}
+    url = f"{clera.url}/api/portfolio/{clera.account}/orders"
+    params = {"status": "all", "symbols": symbol}
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        orders = httpx.get(url, params=params, headers=headers, trust_env=False).json()
+        if orders and all(order["status"] == "filled" for order in orders):
+            return orders
+        time.sleep(0.5)
+    raise AssertionError(f"not filled within 60 s: {orders}")
