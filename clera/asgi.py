@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clera.settings.local")
 
 from django.core.asgi import get_asgi_application
 
-django = get_asgi_application()  # before anything that needs the apps
+django: Any = get_asgi_application()  # before anything that needs the apps
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402

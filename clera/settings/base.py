@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import environ
 
+from clera.settings import backoffice
+
 
 class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
     """The environment, in which an empty variable is one that is not set."""
@@ -270,4 +272,4 @@ LOG_LEVEL = env.str("LOG_LEVEL", "info").upper()
 LOG_JSON = env.bool("LOG_JSON", True)
 LOGGING_CONFIG = None  # core.logs configures logging, from core.apps
 
-UNFOLD = {"SITE_TITLE": "Clera", "SITE_HEADER": "Clera operations", "SITE_SYMBOL": "monitoring"}
+UNFOLD = backoffice.UNFOLD

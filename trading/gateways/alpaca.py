@@ -1,0 +1,224 @@
+"""Orders, positions and trade events at Alpaca's Broker API."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote
+
+from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
+from core.feeds import Feed
+from core.money import Money, Price, Quantity
+from core.vendors import alpaca
+from trading.gateways import (
+    BrokerCash,
+    BrokerOrder,
+    BrokerPosition,
+    TradeNews,
+    Unreadable,
+)
+from trading.tickets import Ticket
+
+NOT_FOUND = 404
+UNPROCESSABLE = 422
+ID_TAKEN = "40010001"
+MOST_ORDERS = 500
+TRADE_EVENTS = "/v2/events/trades"
+
+
+class AlpacaBroker:
+    """The port, spoken as Alpaca does: amounts are strings, and every order carries our id."""
+
+    def submit(
+        self, ticket: Ticket, *, broker_account_id: str, client_order_id: str
+    ) -> BrokerOrder:
+        try:
+            answer = alpaca.broker().write(
+                "POST",
+                _path(broker_account_id, "/orders"),
+                json=_body(ticket, client_order_id),
+            )
+        except VendorRejected as error:
+            if _is_taken(error):
+                # The broker has it from an earlier call whose answer we never saw.
+                raise VendorUnclear("alpaca", error.detail, vendor_code=ID_TAKEN) from error
+            raise
+        return _trusted(answer, VendorUnclear)
+
+    def find(self, *, broker_account_id: str, client_order_id: str) -> BrokerOrder | None:
+        try:
+            answer = alpaca.broker().read(
+                _path(broker_account_id, "/orders:by_client_order_id"),
+                params={"client_order_id": client_order_id},
+            )
+        except VendorRejected as error:
+            if error.http_status == NOT_FOUND:
+                return None
+            raise
+        return _trusted(answer, VendorUnavailable)
+
+    def cancel(self, *, broker_account_id: str, broker_order_id: str) -> None:
+        order = quote(broker_order_id, safe="")
+        alpaca.broker().write("DELETE", _path(broker_account_id, f"/orders/{order}"))
+
+    def list_orders(self, *, broker_account_id: str) -> Sequence[BrokerOrder]:
+        answer = alpaca.broker().read(
+            _path(broker_account_id, "/orders"),
+            params={"status": "all", "limit": str(MOST_ORDERS), "direction": "desc"},
+        )
+        return [_trusted(item, VendorUnavailable) for item in _list(answer)]
+
+    def list_positions(self, *, broker_account_id: str) -> Sequence[BrokerPosition]:
+        answer = alpaca.broker().read(_path(broker_account_id, "/positions"))
+        try:
+            return [_position(item) for item in _list(answer)]
+        except Unreadable as error:
+            raise VendorUnavailable("alpaca", str(error)) from error
+
+    def get_cash(self, *, broker_account_id: str) -> BrokerCash:
+        answer = alpaca.broker().read(_path(broker_account_id, "/account"))
+        try:
+            return BrokerCash(
+                cash=_number(answer, "cash"),
+                buying_power=_number(answer, "buying_power"),
+                withdrawable=_optional(answer, "cash_withdrawable"),
+                currency=str(answer.get("currency") or "USD"),
+            )
+        except (Unreadable, AttributeError) as error:
+            raise VendorUnavailable("alpaca", "The account is not readable.") from error
+
+    def trade_feed(self) -> Feed:
+        return alpaca.EventFeed(TRADE_EVENTS, cursor="since_id")
+
+    def read_news(self, payload: Mapping[str, Any]) -> TradeNews:
+        return read_news(payload)
+
+
+def read_news(payload: Mapping[str, Any]) -> TradeNews:
+    """
+    Understand one event of the trade stream.
+
+    :raises Unreadable: it is not an event about an order.
+    """
+    try:
+        return TradeNews(
+            kind=str(payload["event"]),
+            event_id=str(payload.get("event_ulid") or payload.get("event_id") or ""),
+            broker_account_id=str(payload["account_id"]),
+            order=_order(payload["order"]),
+            at=_moment(payload.get("at") or payload["timestamp"]),
+            execution_id=str(payload.get("execution_id") or ""),
+            previous_execution_id=str(payload.get("previous_execution_id") or ""),
+            price=_optional(payload, "price"),
+            quantity=_optional(payload, "qty"),
+            position_quantity=_optional(payload, "position_qty"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"A trade event lacks {error}.") from error
+
+
+def _path(broker_account_id: str, rest: str) -> str:
+    return f"/v1/trading/accounts/{quote(broker_account_id, safe='')}{rest}"
+
+
+def _body(ticket: Ticket, client_order_id: str) -> dict[str, str]:
+    body = {
+        "symbol": ticket.symbol,
+        "side": ticket.side.lower(),
+        "type": ticket.order_type.lower(),
+        "time_in_force": ticket.time_in_force.lower(),
+        "client_order_id": client_order_id,
+    }
+    if ticket.quantity is not None:
+        body["qty"] = str(Quantity(ticket.quantity))
+    if ticket.notional is not None:
+        body["notional"] = str(Money(ticket.notional))
+    if ticket.limit_price is not None:
+        body["limit_price"] = str(Price(ticket.limit_price))
+    return body
+
+
+def _is_taken(error: VendorRejected) -> bool:
+    return (
+        error.http_status == UNPROCESSABLE
+        and error.vendor_code == ID_TAKEN
+        and "client_order_id" in error.detail
+    )
+
+
+def _trusted(answer: Any, otherwise: type[VendorUnavailable] | type[VendorUnclear]) -> BrokerOrder:
+    """Read an order out of an answer; what is unreadable is as good as no answer."""
+    try:
+        return _order(answer)
+    except Unreadable as error:
+        raise otherwise("alpaca", str(error)) from error
+
+
+def _order(answer: Any) -> BrokerOrder:
+    if not isinstance(answer, Mapping) or not answer.get("id") or not answer.get("status"):
+        raise Unreadable("The order has no id or no status.")
+    return BrokerOrder(
+        broker_order_id=str(answer["id"]),
+        client_order_id=str(answer.get("client_order_id") or ""),
+        status=str(answer["status"]),
+        filled_quantity=_optional(answer, "filled_qty") or Decimal(0),
+        average_price=_optional(answer, "filled_avg_price"),
+        record={name: _text(value) for name, value in answer.items()},
+    )
+
+
+def _position(item: Any) -> BrokerPosition:
+    if not isinstance(item, Mapping) or not item.get("symbol"):
+        raise Unreadable("A position has no symbol.")
+    quantity = _number(item, "qty")
+    available = _optional(item, "qty_available")
+    marginable = item.get("asset_marginable")
+    return BrokerPosition(
+        symbol=str(item["symbol"]),
+        asset_id=str(item.get("asset_id") or ""),
+        asset_class=str(item.get("asset_class") or ""),
+        exchange=str(item.get("exchange") or ""),
+        quantity=quantity,
+        available_quantity=quantity if available is None else available,
+        average_entry_price=_number(item, "avg_entry_price"),
+        cost_basis=_number(item, "cost_basis"),
+        is_marginable=marginable if isinstance(marginable, bool) else None,
+        previous_close=_optional(item, "lastday_price"),
+    )
+
+
+def _list(answer: Any) -> list[Any]:
+    if not isinstance(answer, list):
+        raise VendorUnavailable("alpaca", "The answer is not a list.")
+    return answer
+
+
+def _number(answer: Mapping[str, Any], name: str) -> Decimal:
+    value = _optional(answer, name)
+    if value is None:
+        raise Unreadable(f"{name} is missing.")
+    return value
+
+
+def _optional(answer: Mapping[str, Any], name: str) -> Decimal | None:
+    value = answer.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise Unreadable(f"{name} is not a number.")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise Unreadable(f"{name} is not a number.") from None
+    if not number.is_finite():
+        raise Unreadable(f"{name} is not finite.")
+    return number
+
+
+def _text(value: Any) -> Any:
+    """Keep the exact text of a number, since the record is stored as JSON."""
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def _moment(value: Any) -> datetime:
+    return datetime.fromisoformat(str(value))

@@ -1,0 +1,116 @@
+"""A broker in memory and a market with prices, for the tests of trading."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from accounts import services as account_services
+from accounts.tests.factories import application
+from core import realtime
+from core.tests.sandboxes import running
+from market import frames
+from trading import gateways, services
+from trading.gateways.fake import FakeBroker
+from trading.tests import factories
+from trading.tests.factories import customer
+
+
+@pytest.fixture
+def broker():
+    fake = FakeBroker()
+    with gateways.use(fake):
+        yield fake
+
+
+@pytest.fixture
+def prices():
+    """Leave no price behind."""
+    realtime.connection().delete(frames.SNAPSHOT_KEY)
+    yield
+    realtime.connection().delete(frames.SNAPSHOT_KEY)
+
+
+@pytest.fixture
+def apple(db, prices):
+    return factories.new_instrument("AAPL", price="100.00")
+
+
+@pytest.fixture
+def account(db, apple):
+    account = factories.new_account()
+    factories.fund(account)
+    return account
+
+
+@pytest.fixture
+def place(account):
+    """Place an order as the account's owner does."""
+
+    def place(ticket, *, principal=None, request=None):
+        return services.place_order(
+            principal=principal or factories.customer(account.user_id),
+            account_id=account.pk,
+            ticket=ticket,
+            request=request,
+            at=datetime.now(UTC),
+        )
+
+    return place
+
+
+def client_of(principal):
+    client = APIClient()
+    client.force_authenticate(user=principal)
+    return client
+
+
+@pytest.fixture
+def alice(account, broker):
+    return client_of(customer())
+
+
+@pytest.fixture
+def bob(account, broker):
+    return client_of(customer("bob-sub"))
+
+
+@pytest.fixture(scope="session")
+def running_sandbox():
+    with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox, settings, prices):
+    """A real sandbox with nothing in it, to which the real clients talk."""
+    running_sandbox.reset()
+    running_sandbox.point(settings)
+    settings.VENDOR_TOTAL_SECONDS = 1
+    settings.INTENT_LOOK_SECONDS = 0
+    return running_sandbox
+
+
+@pytest.fixture
+def sandbox_account(sandbox):
+    """A customer's active account with $10,000 in it, opened the ordinary way."""
+    at = datetime.now(UTC)
+    account = account_services.open_account(
+        principal=customer(), application=application(), request=None, at=at
+    )
+    sandbox.advance(5)
+    account_services.refresh_account(principal=customer(), account_id=account.pk)
+    seed = {"cash": "10000", "months": 1}
+    sandbox.control("POST", f"/accounts/{account.broker_account_id}/seed", seed)
+    return account
+
+
+@pytest.fixture(autouse=True)
+def _same_time(request):
+    """Give the database's clock back its own time."""
+    yield
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses_database and connection.connection is not None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('clera.clock_offset', '', false)")
