@@ -267,6 +267,12 @@ SOCKET_SLOW_SECONDS = env.int("SOCKET_SLOW_SECONDS", 10)
 SOCKETS_PER_PRINCIPAL = env.int("SOCKETS_PER_PRINCIPAL", 10)
 HEARTBEAT_INTERVAL = env.int("HEARTBEAT_INTERVAL", 30)
 
+# --- Chat -------------------------------------------------------------------------------------
+CHAT_WAIT_SECONDS = env.int("CHAT_WAIT_SECONDS", 25)
+CHAT_TURN_SECONDS = env.int("CHAT_TURN_SECONDS", 120)
+# Prompts go to the model's vendor and nowhere else, whatever the environment says.
+os.environ["LANGSMITH_TRACING"] = os.environ["LANGCHAIN_TRACING_V2"] = "false"
+
 # --- Logs -------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", "info").upper()
 LOG_JSON = env.bool("LOG_JSON", True)

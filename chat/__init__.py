@@ -1,0 +1,1 @@
+"""Conversations between customers and the agents: messages, runs and resumable streams."""
