@@ -38,7 +38,6 @@ from agents.runtime import (
 from agents.state import RECURSION_LIMIT
 
 NOT_CARRIED_OUT: Final = "Not carried out: the turn ended before."
-TURN_SECONDS: Final = 120.0
 LONGEST_MEMORY: Final = 2 * HISTORY_LENGTH
 _KINDS: Final[dict[str, type[HumanMessage | AIMessage | SystemMessage]]] = {
     "USER": HumanMessage,
@@ -127,7 +126,7 @@ def _stream(
 ) -> None:
     context = AgentContext(question.principal, question.run_id, question.account_id)
     words = _Words(emit)
-    deadline = time.monotonic() + getattr(settings, "CHAT_TURN_SECONDS", TURN_SECONDS)
+    deadline = time.monotonic() + settings.CHAT_TURN_SECONDS
     steps = compiled.stream(
         given, config, context=context, stream_mode=["messages", "updates"], durability="sync"
     )

@@ -26,8 +26,6 @@ from core.api.schema import ACT_FOR, idempotency_key
 from core.auth import Principal
 from core.errors import CleraError
 
-WAIT_SECONDS = 25.0
-
 
 class NoAnswer(CleraError):
     """The run is over and has no answer; `code` says why."""
@@ -90,7 +88,7 @@ def _wait(request: Request) -> float:
     prefers = request.headers.get("Prefer", "").lower()
     if "respond-async" in prefers:
         return 0.0
-    return float(getattr(settings, "CHAT_WAIT_SECONDS", WAIT_SECONDS))
+    return float(settings.CHAT_WAIT_SECONDS)
 
 
 class RunDetail(APIView):

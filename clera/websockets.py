@@ -88,10 +88,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def try_send(self, text: bytes) -> bool:
         """Send a text message now, or return false and keep nothing of it."""
-        if not self.is_writable():
-            return False
-        self.transport.write(framed(text))
-        return True
+        if self.is_writable():
+            self.transport.write(framed(text))
+            return True
+        return False
 
     def end(self, code: int) -> None:
         """Say why, and cut the connection soon whether or not the reader hears it."""

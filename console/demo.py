@@ -27,7 +27,7 @@ def mint_token(*, user_id: str = CUSTOMER, email: str = EMAIL) -> Token:
     :raises NotFound: this is not a local run, where tokens come from signing in.
     :raises ServiceBusy: the sandbox does not answer.
     """
-    if not getattr(settings, "LOCAL_TOKENS", False):
+    if not settings.LOCAL_TOKENS:
         raise NotFound
     body = {"sub": user_id, "email": email, "expires_in": TOKEN_SECONDS}
     url = f"{settings.SANDBOX_URL}/supabase/auth/v1/token-mint"

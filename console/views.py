@@ -16,7 +16,7 @@ from console import demo
 
 def page(request: HttpRequest) -> HttpResponse:
     """Show the console: one page, its script and style, nothing from elsewhere."""
-    context = {"is_local": getattr(settings, "LOCAL_TOKENS", False), "version": settings.VERSION}
+    context = {"is_local": settings.LOCAL_TOKENS, "version": settings.VERSION}
     return render(request, "console/index.html", context)
 
 

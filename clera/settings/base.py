@@ -29,6 +29,7 @@ environ.Env.read_env(LOCAL_DIR / "run.env")  # where `make run` put its servers
 ENVIRONMENT = env.str("CLERA_ENVIRONMENT", "local")
 VERSION = "0.1.0"
 DEBUG = False
+LOCAL_TOKENS = False  # only a local run hands out its demo customer's token
 SECRET_KEY = env.str("SECRET_KEY", "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[])
@@ -113,6 +114,7 @@ DATABASES = {
     "default": {
         **env.db_url("DATABASE_URL", "postgresql://clera_owner@127.0.0.1:54329/clera"),
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # a pooled connection may have died with the server
         "OPTIONS": {
             "application_name": "clera",
             **({"options": f"-c role={DATABASE_ROLE}"} if DATABASE_ROLE != "owner" else {}),
@@ -154,6 +156,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 120,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
+    # Without these, a Redis that hangs holds every request that queues a task, for ever.
+    "socket_timeout": 3,
+    "socket_connect_timeout": 2,
 }
 CELERY_TASK_ROUTES = {
     "accounts.sweep_applications": {"queue": "money"},

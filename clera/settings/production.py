@@ -4,7 +4,6 @@ from clera.settings.base import *
 from clera.settings.checks import refuse_unsafe
 
 DEBUG = False
-LOCAL_TOKENS = False
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^(api/)?(health|ready)$"]

@@ -28,7 +28,8 @@ class Running:
 
     @property
     def demo(self) -> dict[str, Any]:
-        return json.loads((self.folder / "demo.json").read_text())
+        facts: dict[str, Any] = json.loads((self.folder / "demo.json").read_text())
+        return facts
 
     @property
     def account(self) -> str:
@@ -43,7 +44,8 @@ class Running:
 
     def effects(self, **filters: str) -> list[dict[str, Any]]:
         answer = httpx.get(f"{self.sandbox}/_control/effects", params=filters, trust_env=False)
-        return answer.json()["effects"]
+        found: list[dict[str, Any]] = answer.json()["effects"]
+        return found
 
     def token(self, user_id: str, email: str) -> str:
         body = {"sub": user_id, "email": email}
