@@ -262,8 +262,21 @@ def refresh_account(*, principal: Principal, account_id: str | UUID) -> Brokerag
     return selectors.get_account(principal=principal, account_id=account.pk)
 
 
-def refresh_accounts() -> int:
-    """Ask the broker about accounts whose status is moving, in case its events are late."""
+def dismiss(*, account_id: UUID, at: datetime) -> BrokerageAccount:
+    """
+    Record an operator's finding that the broker never got an application under review.
+
+    Any other stays as it is. From then on the customer may apply again.
+    """
+    return sending.dismiss(account_id, through=ApplicationCourier(), at=at)
+
+
+def refresh_accounts(*, at: datetime) -> int:
+    """
+    Ask the broker about accounts whose status is moving, in case its events are late.
+
+    Returns how many were due, with the applications under review.
+    """
     with acting_as(SYSTEM):
         moving = BrokerageAccount.objects.moving().filter(due_at__lte=Now())
         accounts = list(moving.order_by("due_at")[:REFRESH_BATCH])
@@ -272,7 +285,7 @@ def refresh_accounts() -> int:
             _refresh(account)
         except VendorError as error:
             logger.warning("account.refresh_failed", id=str(account.pk), error=error.code)
-    return len(accounts)
+    return len(accounts) + sweeping.look_again(through=ApplicationCourier(), at=at)
 
 
 def _refresh(seen: BrokerageAccount) -> None:
@@ -311,6 +324,7 @@ __all__ = [
     "ApplicationRefused",
     "EmailExists",
     "apply_events",
+    "dismiss",
     "follow_events",
     "lock_account",
     "open_account",

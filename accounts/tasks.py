@@ -26,5 +26,5 @@ def apply_events() -> None:
 
 @shared_task(name="accounts.refresh_accounts")
 def refresh_accounts() -> None:
-    """Ask the broker about accounts on the move."""
-    services.refresh_accounts()
+    """Ask the broker about accounts on the move or under review."""
+    services.refresh_accounts(at=timezone.now())

@@ -7,12 +7,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import selectors, serializers, services
+from accounts import examples, selectors, serializers, services
 from accounts.models import BrokerageAccount
 from core.api import permissions
 from core.api.authentication import principal_of
 from core.api.idempotency import IdempotentView
-from core.api.schema import ACT_FOR, idempotency_key
+from core.api.schema import idempotency_key
 
 SCOPES = permissions.scopes("accounts")
 
@@ -26,6 +26,7 @@ class Applications(IdempotentView):
         request=serializers.NewAccount,
         responses={201: serializers.NewAccountAnswer, 202: serializers.NewAccountAnswer},
         parameters=[idempotency_key(is_required=False)],
+        examples=examples.OPEN_ACCOUNT,
     )
     def post(self, request: Request) -> Response:
         """Open a brokerage account; 202 while the broker has not answered."""
@@ -49,7 +50,7 @@ class Applications(IdempotentView):
 class AccountStatus(APIView):
     scopes = SCOPES
 
-    @extend_schema(responses=serializers.StatusAnswer)
+    @extend_schema(responses=serializers.StatusAnswer, examples=examples.STATUS)
     def get(self, request: Request, account_id: str) -> Response:
         """Show what the broker last said about the account."""
         principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
@@ -60,7 +61,7 @@ class AccountStatus(APIView):
 class AccountStatusSync(APIView):
     scopes = SCOPES
 
-    @extend_schema(request=None, responses=serializers.StatusAnswer)
+    @extend_schema(request=None, responses=serializers.StatusAnswer, examples=examples.STATUS)
     def post(self, request: Request, account_id: str) -> Response:
         """Ask the broker now, and show what it says."""
         principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
@@ -74,7 +75,7 @@ def _status_answer(account: BrokerageAccount) -> Response:
 class Me(APIView):
     scopes = SCOPES
 
-    @extend_schema(responses=serializers.WhoIAm, parameters=[ACT_FOR])
+    @extend_schema(responses=serializers.WhoIAm, examples=examples.ME)
     def get(self, request: Request) -> Response:
         """Show whose credential this is and which accounts it reaches."""
         principal = principal_of(request)

@@ -32,6 +32,7 @@ _LAST_WORDS_SECONDS: Final = 3.0
 _SECRET_PARAMETERS: Final = frozenset({"token", "api_key"})
 _SHORT, _MEDIUM = 126, 65_536
 _TEXT: Final = 0x81  # a whole text message in one frame
+_MEDIUM_HEAD: Final = struct.Struct(">BBH").pack
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -49,6 +50,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         # messages are short. Debug lines would hold the handshake, a token in its URL included.
         self.conn = ServerProtocol(max_size=LARGEST_MESSAGE, logger=logging.getLogger(__name__))
         self.conn.debug = False
+        self._is_full = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -80,18 +82,24 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def is_writable(self) -> bool:
         """Say whether the reader keeps up and the connection is open."""
-        return (
-            self.writable.is_set()
-            and self.handshake_complete
-            and not (self.close_sent or self.disconnected or self.transport.is_closing())
+        return not (
+            self._is_full or self.close_sent or self.disconnected or self.transport.is_closing()
         )
 
     def try_send(self, text: bytes) -> bool:
         """Send a text message now, or return false and keep nothing of it."""
-        if self.is_writable():
-            self.transport.write(framed(text))
-            return True
-        return False
+        if self._is_full or self.close_sent or self.disconnected or self.transport.is_closing():
+            return False
+        self.transport.write(framed(text))
+        return True
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._is_full = False
 
     def end(self, code: int) -> None:
         """Say why, and cut the connection soon whether or not the reader hears it."""
@@ -121,7 +129,7 @@ def framed(text: bytes) -> bytes:
     if length < _SHORT:
         return bytes((_TEXT, length)) + text
     if length < _MEDIUM:
-        return b"\x81\x7e" + length.to_bytes(2, "big") + text
+        return _MEDIUM_HEAD(_TEXT, _SHORT, length) + text
     return b"\x81\x7f" + length.to_bytes(8, "big") + text
 
 

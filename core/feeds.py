@@ -29,6 +29,7 @@ class DataLost:
     """The vendor says, or we saw, that events are missing: read the window again."""
 
     why: str
+    can_be_replayed: bool = False
 
 
 class Opened(Protocol):
@@ -73,6 +74,8 @@ def follow(
                         _keep(source, item, on_kept, on_lost)
                         if stop:
                             return
+                        if isinstance(item, DataLost) and item.can_be_replayed:
+                            break  # opening anew goes back far enough to hear it
             except VendorError as error:
                 logger.warning("feed.broken", source=source, error=error.code)
             stop.wait(pause)

@@ -97,6 +97,14 @@ class Request:
     allows_duplicate: bool = False
     row_id: UUID | None = field(default=None)
 
+    def concerns(self, *rows: UUID) -> None:
+        """
+        Add the rows that the request is about to what makes it the same as another.
+
+        A body may name a row by our id or by the vendor's, so the words it uses do not count.
+        """
+        self.fingerprint = fingerprint_of([self.fingerprint, *rows])
+
 
 def fingerprint_of(content: Any) -> str:
     """Hash the meaning of a body: key order and white space do not count."""

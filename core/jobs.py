@@ -1,5 +1,8 @@
 """Background work by name, queued once the surrounding transaction has committed."""
 
+import time
+from typing import Final
+
 import structlog
 from celery import current_app
 from django.db import transaction
@@ -7,6 +10,9 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 logger = structlog.get_logger()
+# A queue that hangs costs one caller its time-out; the next ones do not wait for it in vain.
+_AWAY_SECONDS: Final = 5.0
+_away = {"until": 0.0}
 
 
 def enqueue(name: str, **arguments: str | int | None) -> None:
@@ -28,7 +34,11 @@ def _task(name: str) -> object:
 
 
 def _send(name: str, task: object, arguments: dict[str, str | int | None]) -> None:
+    if time.monotonic() < _away["until"]:
+        logger.warning("job.not_queued", task=name, error="queue_away")
+        return
     try:
         task.apply_async(kwargs=arguments, retry=False)  # type: ignore[attr-defined]
     except (OperationalError, RedisError, OSError) as error:
+        _away["until"] = time.monotonic() + _AWAY_SECONDS
         logger.warning("job.not_queued", task=name, error=type(error).__name__)

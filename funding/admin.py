@@ -1,45 +1,50 @@
 """What operations staff see of linked banks and transfers."""
 
+from typing import Any, ClassVar
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
+from core.backoffice import columns
+from core.backoffice.filters import AgeFilter, StuckFilter
 from core.intents.admin import IntentAdmin
 from core.intents.states import IntentState
 from funding.models import AchRelationship, Transfer
 from funding.services import transfers
 
-_LIFE = (
-    "state",
-    "reason",
-    "reason_code",
-    "vendor_status",
-    "vendor_status_at",
-    "attempts",
-    "looks",
-    "created_at",
-    "sent_at",
-    "settled_at",
-    "history",
-)
-
 
 @admin.register(AchRelationship)
 class AchRelationshipAdmin(IntentAdmin):
     list_display = (
-        "__str__",
+        "short_id",
+        "bank",
         "nickname",
+        "account",
+        "customer",
+        "state_label",
+        "vendor_label",
+        "age",
+    )
+    list_filter: ClassVar[Any] = (
+        StuckFilter,
         "state",
         "vendor_status",
-        "account",
-        "user_id",
-        "created_at",
+        "account_type",
+        AgeFilter,
     )
-    list_filter = ("state", "vendor_status", "account_type", "created_at")
     list_select_related = ("account",)
-    search_fields = ("id__exact", "broker_relationship_id", "user_id", "account__account_number")
-    fields = (
+    search_fields = (
+        "id__exact",
+        "broker_relationship_id__exact",
+        "user_id__exact",
+        "account__account_number__exact",
+        "account__broker_account_id__exact",
+    )
+    search_help_text = "Our id, the broker's id, the account's number or id, the customer's id"
+    about = (
         "id",
         "user_id",
         "account",
@@ -47,39 +52,48 @@ class AchRelationshipAdmin(IntentAdmin):
         "account_type",
         "number_last4",
         "nickname",
-        *_LIFE,
     )
-    readonly_fields = fields
+    told = ("vendor_status_at",)
+
+    @admin.display(description="bank")
+    def bank(self, bank: AchRelationship) -> str:
+        return str(bank)
 
 
 @admin.register(Transfer)
 class TransferAdmin(IntentAdmin):
     list_display = (
-        "__str__",
-        "direction",
-        "amount",
-        "state",
-        "vendor_status",
+        "short_id",
+        "way",
+        "dollars",
         "account",
-        "user_id",
-        "created_at",
+        "customer",
+        "state_label",
+        "vendor_label",
+        "age",
     )
-    list_filter = ("state", "vendor_status", "direction", "created_at")
+    list_filter: ClassVar[Any] = (StuckFilter, "state", "vendor_status", "direction", AgeFilter)
     list_select_related = ("account",)
-    search_fields = ("id__exact", "broker_transfer_id", "user_id", "account__account_number")
-    fields = (
+    search_fields = (
+        "id__exact",
+        "broker_transfer_id__exact",
+        "user_id__exact",
+        "account__account_number__exact",
+        "account__broker_account_id__exact",
+    )
+    search_help_text = "Our id, the broker's id, the account's number or id, the customer's id"
+    about = (
         "id",
         "user_id",
         "account",
         "relationship",
         "broker_transfer_id",
-        "direction",
-        "amount",
-        "fee",
+        "way",
+        "dollars",
+        "costs",
         "expires_at",
-        *_LIFE,
     )
-    readonly_fields = fields
+    told = ("vendor_status_at",)
     actions = ("dismiss",)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
@@ -88,8 +102,20 @@ class TransferAdmin(IntentAdmin):
     @admin.action(description="The broker never got it (under review)", permissions=["review"])
     def dismiss(self, request: HttpRequest, chosen: QuerySet[Transfer]) -> None:
         """Settle transfers under review that staff has not found at the broker."""
-        under_review = chosen.filter(state=IntentState.NEEDS_REVIEW)
-        ids = list(under_review.values_list("pk", flat=True))
-        for transfer_id in ids:
-            transfers.dismiss(transfer_id=transfer_id, at=timezone.now())
-        messages.success(request, f"Settled {len(ids)} transfers under review.")
+        under_review = list(chosen.filter(state=IntentState.NEEDS_REVIEW))
+        for transfer in under_review:
+            transfers.dismiss(transfer_id=transfer.pk, at=timezone.now())
+            self.log_change(request, transfer, "Settled: the broker never got it.")
+        messages.success(request, f"Settled {len(under_review)} transfers under review.")
+
+    @admin.display(description="direction", ordering="direction")
+    def way(self, transfer: Transfer) -> SafeString:
+        return columns.label(transfer.direction)
+
+    @admin.display(description="amount", ordering="amount")
+    def dollars(self, transfer: Transfer) -> SafeString | str:
+        return columns.dollars(transfer.amount)
+
+    @admin.display(description="fee")
+    def costs(self, transfer: Transfer) -> SafeString | str:
+        return columns.dollars(transfer.fee)

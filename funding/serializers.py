@@ -69,7 +69,6 @@ class NewBank(AccountNamed):
         data = self.validated_data
         owner = crypto.blind_index(data["accountOwnerName"], purpose="owner_name")
         return {
-            "account_id": data["accountId"],
             "account_type": data["bankAccountType"],
             "number": number_index(data["bankRoutingNumber"], data["bankAccountNumber"]),
             "owner_name": owner,
@@ -135,6 +134,11 @@ class NewTransfer(AccountNamed):
         choices=Direction.choices, required=False, default=Direction.INCOMING.value
     )
     allow_duplicate = StrictBooleanField(required=False, default=False)
+
+    def meaning(self) -> dict[str, Any]:
+        """Say what makes two bodies the same, next to the account and the bank they name."""
+        meant = ("amount", "direction", "allow_duplicate")
+        return {name: self.validated_data[name] for name in meant}
 
 
 class NewTransferAnswer(serializers.Serializer[Transfer]):

@@ -32,8 +32,8 @@ def apply_events() -> None:
 
 @shared_task(name="funding.refresh_relationships")
 def refresh_relationships() -> None:
-    """Ask the broker about banks on the move."""
-    news.refresh_relationships()
+    """Ask the broker about banks on the move or under review."""
+    news.refresh_relationships(at=timezone.now())
 
 
 @shared_task(name="funding.refresh_transfers")

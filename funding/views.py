@@ -13,7 +13,7 @@ from core.api.authentication import principal_of
 from core.api.idempotency import IdempotentView
 from core.api.schema import idempotency_key
 from core.auth import Principal
-from funding import selectors, serializers
+from funding import examples, selectors, serializers
 from funding.services import links, relationships, transfers
 
 SCOPES = permissions.scopes("funding")
@@ -32,7 +32,11 @@ def _created(*, is_accepted: bool) -> int:
 class RelationshipLinks(APIView):
     scopes = SCOPES
 
-    @extend_schema(request=serializers.NewLink, responses=serializers.LinkAnswer)
+    @extend_schema(
+        request=serializers.NewLink,
+        responses=serializers.LinkAnswer,
+        examples=examples.CREATE_LINK,
+    )
     def post(self, request: Request) -> Response:
         """Make a page on which the customer signs in to a bank."""
         form = serializers.NewLink(data=request.data)
@@ -56,6 +60,7 @@ class ManualRelationships(IdempotentView):
         request=serializers.NewBank,
         responses={201: serializers.NewBankAnswer, 202: serializers.NewBankAnswer},
         parameters=[idempotency_key(is_required=False)],
+        examples=examples.LINK_BANK,
     )
     def post(self, request: Request) -> Response:
         """Link a bank by its numbers; 202 while the broker has not answered."""
@@ -77,12 +82,20 @@ class ManualRelationships(IdempotentView):
 class Relationships(APIView):
     scopes = READING
 
-    @extend_schema(parameters=[serializers.AccountNamed], responses=serializers.RelationshipsAnswer)
+    @extend_schema(
+        parameters=[serializers.AccountNamed],
+        responses=serializers.RelationshipsAnswer,
+        examples=examples.BANKS,
+    )
     def get(self, request: Request) -> Response:
         """List the banks of the account that the query names."""
         return self._list(request, request.query_params)
 
-    @extend_schema(request=serializers.AccountNamed, responses=serializers.RelationshipsAnswer)
+    @extend_schema(
+        request=serializers.AccountNamed,
+        responses=serializers.RelationshipsAnswer,
+        examples=examples.NAMED_BANKS,
+    )
     def post(self, request: Request) -> Response:
         """List the banks of the account that the body names, as the original's frontend asks."""
         return self._list(request, request.data)
@@ -99,6 +112,7 @@ class AccountRelationships(APIView):
     @extend_schema(
         operation_id="get_ach_relationships_of_account",
         responses=serializers.RelationshipsAnswer,
+        examples=examples.BANKS,
     )
     def get(self, request: Request, account_id: str) -> Response:
         """List the banks of the account that the path names."""
@@ -120,6 +134,7 @@ class Transfers(IdempotentView):
         request=serializers.NewTransfer,
         responses={201: serializers.NewTransferAnswer, 202: serializers.NewTransferAnswer},
         parameters=[idempotency_key(is_required=False)],
+        examples=examples.MOVE_MONEY,
     )
     def post(self, request: Request) -> Response:
         """Move money between an account and its bank; 202 while the broker has not answered."""
@@ -133,7 +148,7 @@ class Transfers(IdempotentView):
             relationship_id=data["relationshipId"],
             amount=data["amount"],
             direction=data["direction"],
-            request=self.idempotency(request, content=data, principal=principal),
+            request=self.idempotency(request, content=form.meaning(), principal=principal),
             at=timezone.now(),
         )
         answer = serializers.NewTransferAnswer(transfer).data

@@ -270,17 +270,17 @@ class TestRefresh:
             broker.accounts[account.broker_account_id], status="ACTIVE"
         )
 
-        assert services.refresh_accounts() == 1
+        assert services.refresh_accounts(at=AT) == 1
         assert row(account).is_tradable is True
-        assert services.refresh_accounts() == 0
+        assert services.refresh_accounts(at=AT) == 0
 
     def test_does_not_ask_again_too_soon(self, broker):
         open_account(customer())
 
-        assert services.refresh_accounts() == 1
-        assert services.refresh_accounts() == 0
+        assert services.refresh_accounts(at=AT) == 1
+        assert services.refresh_accounts(at=AT) == 0
         pass_time(31)
-        assert services.refresh_accounts() == 1
+        assert services.refresh_accounts(at=AT) == 1
 
     def test_one_unreadable_account_does_not_stop_the_others(self, broker):
         lost = make_account(status="SUBMITTED")
@@ -289,7 +289,7 @@ class TestRefresh:
             broker.accounts[account.broker_account_id], status="APPROVED"
         )
 
-        assert services.refresh_accounts() == 2
+        assert services.refresh_accounts(at=AT) == 2
         assert (row(lost).vendor_status, row(account).vendor_status) == ("SUBMITTED", "APPROVED")
 
 
@@ -315,3 +315,31 @@ class TestWhoSeesWhat:
 
         with acting_as(customer()), pytest.raises(NotFound):
             services.lock_account(account_id=account.pk)
+
+
+class TestReview:
+    def test_the_customer_may_apply_again_once_an_operator_has_decided(self, broker):
+        ada = customer("ada")
+        broker.fails_before = UNCLEAR
+        lost = open_account(ada, "ada@example.com")
+        look(times=3)
+        assert (row(lost).state, row(lost).public_status) == ("NEEDS_REVIEW", "PENDING")
+        with pytest.raises(services.AccountExists):
+            open_account(ada, "ada@example.com")
+
+        services.dismiss(account_id=lost.pk, at=AT)
+
+        assert (row(lost).state, row(lost).public_status) == ("REJECTED", "REJECTED")
+        assert bytes(row(lost).sealed_profile) == b""
+        assert open_account(ada, "ada@example.com").is_accepted
+
+    def test_an_account_that_turns_up_late_becomes_the_customers(self, broker):
+        broker.fails_before = UNCLEAR
+        lost = open_account(customer("ada"), "ada@example.com")
+        look(times=3)
+        late = OpenedAccount("late", "900", "ACTIVE", row(lost).sent_at, "ada@example.com")
+        broker.accounts["late"] = late
+
+        assert services.refresh_accounts(at=AT) == 1
+
+        assert (row(lost).state, row(lost).broker_account_id) == ("ACCEPTED", "late")

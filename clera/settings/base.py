@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import environ
 
-from clera.settings import backoffice
+from clera.settings import api_docs, backoffice
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
@@ -114,7 +114,6 @@ DATABASES = {
     "default": {
         **env.db_url("DATABASE_URL", "postgresql://clera_owner@127.0.0.1:54329/clera"),
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,  # a pooled connection may have died with the server
         "OPTIONS": {
             "application_name": "clera",
             **({"options": f"-c role={DATABASE_ROLE}"} if DATABASE_ROLE != "owner" else {}),
@@ -203,13 +202,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsPrincipal"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["core.api.renderer.ExactJSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.Schema",
     "EXCEPTION_HANDLER": "core.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Clera",
-    "DESCRIPTION": "The backend of an AI brokerage.",
+    "DESCRIPTION": api_docs.DESCRIPTION,
+    "TAGS": api_docs.TAGS,
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -283,4 +284,7 @@ LOG_LEVEL = env.str("LOG_LEVEL", "info").upper()
 LOG_JSON = env.bool("LOG_JSON", True)
 LOGGING_CONFIG = None  # core.logs configures logging, from core.apps
 
+# --- Admin ------------------------------------------------------------------------------------
+LOGIN_REDIRECT_URL = "admin:index"
+FORMAT_MODULE_PATH = ["clera.formats"]
 UNFOLD = backoffice.UNFOLD

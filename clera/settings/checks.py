@@ -36,6 +36,8 @@ def problems_of(settings: Mapping[str, Any]) -> list[str]:
         found.append("ALLOWED_HOSTS must name the hosts")
     if "*" in settings["ALLOWED_ORIGINS"]:
         found.append("ALLOWED_ORIGINS must name the origins")
+    if settings["INTENT_LEASE_SECONDS"] <= 2 * settings["VENDOR_TOTAL_SECONDS"]:
+        found.append("INTENT_LEASE_SECONDS must be more than twice VENDOR_TOTAL_SECONDS")
     if settings["PLAID_ENV"] == "development":
         found.append("PLAID_ENV=development is gone at Plaid; use sandbox or production")
     return found

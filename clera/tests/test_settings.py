@@ -28,6 +28,8 @@ SOUND = {
     "ALLOWED_HOSTS": ["api.example.com"],
     "ALLOWED_ORIGINS": ["https://app.example.com"],
     "PLAID_ENV": "production",
+    "INTENT_LEASE_SECONDS": 30,
+    "VENDOR_TOTAL_SECONDS": 10,
 }
 
 
@@ -48,6 +50,7 @@ def test_sound_settings_have_no_problem():
         ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS"),
         ({"ALLOWED_ORIGINS": ["*"]}, "ALLOWED_ORIGINS"),
         ({"PLAID_ENV": "development"}, "PLAID_ENV"),
+        ({"INTENT_LEASE_SECONDS": 15}, "INTENT_LEASE_SECONDS"),
     ],
 )
 def test_each_unsafe_one_is_named(change, named):
@@ -89,7 +92,7 @@ class TestProduction:
 
     def test_passes_djangos_deployment_checks(self):
         env = {
-            name: ",".join(value) if isinstance(value, list) else value
+            name: ",".join(value) if isinstance(value, list) else str(value)
             for name, value in SOUND.items()
         }
         secret = "".join(chr(33 + (7 * index) % 90) for index in range(60))

@@ -34,12 +34,16 @@ class IdempotentView(APIView):
         """
         Say what makes this request the same as another, for the service to claim.
 
-        :param content: the validated body; `allow_duplicate` in it lifts the content guard.
+        A key belongs to the customer whose data is meant, whichever credential names them: a
+        retry with a rotated key, or by another way in, is still a retry.
+
+        :param content: the validated body; `allow_duplicate` in it lifts the content guard. Ids
+            that have two spellings stay out of it: the service adds the rows they name.
         :raises Invalid: the key is missing where it is required, or is too long.
         """
         meaning = {name: value for name, value in content.items() if name != "allow_duplicate"}
         claim = idempotency.Request(
-            principal=f"{principal.name}/{principal.user_id or ''}",
+            principal=f"customer:{principal.user_id}" if principal.user_id else principal.name,
             operation=self.operation,
             key=self._key_of(request),
             fingerprint=idempotency.fingerprint_of(meaning),

@@ -49,6 +49,10 @@ class HasScope(IsPrincipal):
 
 
 def _needed(request: Request, view: "APIView") -> str | None:
+    return needed_scope(request.method or "", view)
+
+
+def needed_scope(method: str, view: "APIView") -> str | None:
+    """Name the scope that a view asks of keys for this method, if it lets them in at all."""
     declared: Mapping[str, str] = getattr(view, "scopes", {})
-    method = request.method or ""
     return declared.get("GET" if method in SAFE_METHODS else method)

@@ -1,43 +1,61 @@
 """The admin's view of intents: everything to read, nothing to edit, no secret in sight."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
+from core.backoffice import columns
+from core.backoffice.admin import ReadOnlyAdmin
+from core.backoffice.filters import AgeFilter, StuckFilter
 from core.intents.models import Intent, IntentStep
+from core.intents.states import IntentState
+
+# The order in which the first page counts them.
+_WAITING: Final = (
+    IntentState.NEEDS_REVIEW,
+    IntentState.UNKNOWN,
+    IntentState.SENDING,
+    IntentState.PENDING,
+    IntentState.HELD,
+)
+_STATE: Final = ("state_label", "vendor_label", "reason", "reason_code")
+_LIFE: Final = (
+    ("attempts", "looks"),
+    ("created_at", "sent_at"),
+    ("due_at", "settled_at"),
+)
 
 
-class IntentAdmin(ModelAdmin):
-    """The base of an intent's admin; `history` shows every move the row has made."""
+class IntentAdmin(ReadOnlyAdmin):
+    """The base of an intent's admin; `about` names the columns that are the app's own."""
 
-    list_per_page: ClassVar[int] = 50
-    ordering: ClassVar[Any] = ("-id",)
-    date_hierarchy = "created_at"
-    show_full_result_count = False
+    waiting_states = _WAITING
+    about: ClassVar[tuple[Any, ...]] = ()
+    told: ClassVar[tuple[str, ...]] = ()
+    list_filter: ClassVar[Any] = (StuckFilter, "state", AgeFilter)
 
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002
-        return False
+    def get_fieldsets(self, *_: Any) -> list[tuple[str | None, dict[str, Any]]]:
+        return [
+            (None, {"fields": (*_STATE, *self.told)}),
+            ("About", {"fields": self.about}),
+            ("History", {"fields": ("history",)}),
+            ("Life", {"fields": _LIFE}),
+        ]
 
-    def has_change_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002
-        return False
+    def get_readonly_fields(self, *_: Any) -> tuple[str, ...]:
+        life = (name for pair in _LIFE for name in pair)
+        return (*self.about, *_STATE, *self.told, *life, "history")
 
-    def has_delete_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002
-        return False
-
-    @admin.display(description="History")
+    @admin.display(description="what happened")
     def history(self, intent: Intent) -> SafeString:
-        """List the moves, the oldest first."""
-        steps = IntentStep.objects.filter(intent_id=intent.pk).order_by("id")
-        rows = format_html_join(
-            "",
-            "<li>{} {} → {} <b>{}</b> {}</li>",
-            (
-                (f"{s.at:%Y-%m-%d %H:%M:%S}", s.from_state, s.to_state, s.vendor_status, s.reason)
-                for s in steps
-            ),
-        )
-        return format_html("<ol>{}</ol>", rows)
+        """List the moves, the oldest first, with the time between them."""
+        steps = list(IntentStep.objects.filter(intent_id=intent.pk).order_by("id"))
+        before = [intent.created_at, *(step.at for step in steps)]
+        rows = [
+            {"step": step, "after": columns.span(step.at - earlier)}
+            for step, earlier in zip(steps, before, strict=False)
+        ]
+        context = {"rows": rows, "created_at": intent.created_at, "colours": columns.COLOURS}
+        return SafeString(render_to_string("backoffice/history.html", context))

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import models
 
 from core.intents.models import Intent, IntentStep
+from core.intents.states import IntentState
 
 
 class ToldByVendor(Intent):
@@ -46,5 +47,7 @@ class ToldByVendor(Intent):
 
     @property
     def public_status(self) -> str:
-        """The vendor's word once there is one, else that it is still on its way."""
+        """The vendor's word once it has taken the intent; until then, what became of it here."""
+        if self.state in {IntentState.REJECTED, IntentState.CANCELED}:
+            return self.state  # the vendor's word is then the code of its refusal
         return self.vendor_status or "PENDING"

@@ -29,6 +29,7 @@ def send_once(intent_id: UUID, *, through: Courier[Row], at: datetime) -> Row:
     The intent must be committed. The vendor hears of it at most once per call, and never while a
     transaction is open; whatever happens afterwards is found by the sweep.
     """
+    failpoint("intent.committed")
     holder = new_id()
     if not _start(intent_id, through=through, holder=holder, at=at):
         return _read(intent_id, through=through)
@@ -78,6 +79,8 @@ def _deliver(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) 
         receipt = through.send(intent)
     except VendorRejected as error:
         receipt = Receipt(error.vendor_code, is_accepted=False, reason=error.detail)
+        if through.resends:
+            return _take_refusal(intent.pk, receipt, through=through, holder=holder, at=at)
     except VendorUnavailable as error:
         return _put_back(intent.pk, through=through, holder=holder, error=error, at=at)
     except VendorUnclear as error:
@@ -109,6 +112,31 @@ def record(intent_id: UUID, receipt: Receipt, *, through: Courier[Row], at: date
         through.settled(intent, before=before, at=at)
     logger.info("intent.settled", kind=intent.kind, id=str(intent.pk), state=intent.state)
     return intent
+
+
+def _take_refusal(
+    intent_id: UUID, receipt: Receipt, *, through: Courier[Row], holder: UUID, at: datetime
+) -> Row:
+    """Believe a no only while the lease is ours: a later sending may have been accepted."""
+    with acting_as(SYSTEM):
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        if intent.lease_holder != holder:
+            return intent
+        return record(intent_id, receipt, through=through, at=at)
+
+
+def dismiss(intent_id: UUID, *, through: Courier[Row], at: datetime) -> Row:
+    """
+    Record an operator's finding that the vendor never got an intent under review.
+
+    Any other intent stays as it is.
+    """
+    with acting_as(SYSTEM):
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        if intent.state != S.NEEDS_REVIEW:
+            return intent
+        never = Receipt("", is_accepted=False, reason="An operator found no trace of it.")
+        return record(intent_id, never, through=through, at=at)
 
 
 def drop_lease(intent: Intent) -> None:
@@ -178,4 +206,12 @@ def _read(intent_id: UUID, *, through: Courier[Row]) -> Row:
         return rows(through.model).get(pk=intent_id)
 
 
-__all__ = ["drop_lease", "lose_track", "record", "release_connection", "resend", "send_once"]
+__all__ = [
+    "dismiss",
+    "drop_lease",
+    "lose_track",
+    "record",
+    "release_connection",
+    "resend",
+    "send_once",
+]

@@ -25,6 +25,8 @@ S = IntentState
 # A request that just wrote the row is about to send it itself.
 GRACE = timedelta(seconds=3)
 BATCH = 100
+LOOK_AGAIN_EVERY = timedelta(minutes=10)
+LOOK_AGAIN_FOR = timedelta(days=3)
 
 
 def sweep(*, through: Courier[Row], at: datetime) -> dict[str, int]:
@@ -40,6 +42,17 @@ def sweep(*, through: Courier[Row], at: datetime) -> dict[str, int]:
         "abandoned": _each(_abandoned(through), _abandon, through, at),
         "looked_up": _each(_unknown(through), resolve, through, at),
     }
+
+
+def look_again(*, through: Courier[Row], at: datetime) -> int:
+    """
+    See whether what is under review has turned up at the vendor after all, and count the looks.
+
+    Whatever is still missing after `LOOK_AGAIN_FOR` is left to the operators.
+    """
+    young = Q(created_at__gt=Now() - LOOK_AGAIN_FOR)
+    missing = _ids(through, young, Q(state=S.NEEDS_REVIEW, due_at__lte=Now()))
+    return _each(missing, _look_again, through, at)
 
 
 class _Act(Protocol):
@@ -142,6 +155,18 @@ def resolve(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
         sending.record(intent_id, receipt, through=through, at=at)
         return
     _no_trace(intent, through=through, holder=holder, at=at)
+
+
+def _look_again(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
+    with acting_as(SYSTEM):
+        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        intent.due_at = Now() + LOOK_AGAIN_EVERY
+        intent.save(update_fields=["due_at"])
+        intent.refresh_from_db(fields=["due_at"])
+    sending.release_connection()
+    receipt = through.find(intent)
+    if receipt is not None:
+        sending.record(intent_id, receipt, through=through, at=at)
 
 
 def _no_trace(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> None:

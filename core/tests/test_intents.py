@@ -220,6 +220,78 @@ class TestSweep:
         assert courier.vendor.parcels == []
 
 
+class TestReview:
+    @pytest.fixture
+    def courier(self):
+        return ParcelCourier(Vendor(answers=[UNCLEAR], accepts=False))
+
+    @pytest.fixture
+    def missing(self, courier):
+        parcel = send(new_parcel(), courier)
+        for _ in range(3):
+            sweep(courier)
+            pass_time(10)
+        parcel.refresh_from_db()
+        assert parcel.state == "NEEDS_REVIEW"
+        return parcel
+
+    def test_what_turns_up_late_is_found_without_a_person(self, courier, missing):
+        courier.vendor.parcels.append(str(missing.pk))
+
+        assert sweeping.look_again(through=courier, at=AT) == 1
+
+        missing.refresh_from_db()
+        assert (missing.state, missing.vendor_id) == ("ACCEPTED", f"v-{missing.pk}")
+
+    def test_looks_again_only_every_ten_minutes(self, courier, missing):
+        assert sweeping.look_again(through=courier, at=AT) == 1
+        assert sweeping.look_again(through=courier, at=AT) == 0
+        pass_time(601)
+
+        assert sweeping.look_again(through=courier, at=AT) == 1
+        missing.refresh_from_db()
+        assert (missing.state, courier.vendor.looks) == ("NEEDS_REVIEW", 5)
+
+    def test_after_days_only_people_look(self, courier, missing):
+        pass_time(3 * 24 * 3600)
+
+        assert sweeping.look_again(through=courier, at=AT) == 0
+        assert sending.dismiss(missing.pk, through=courier, at=AT).state == "REJECTED"
+
+    def test_only_what_is_under_review_can_be_dismissed(self):
+        courier = ParcelCourier(Vendor())
+        parcel = send(new_parcel(), courier)
+
+        assert sending.dismiss(parcel.pk, through=courier, at=AT).state == "ACCEPTED"
+
+
+class LateNo(ParcelCourier):
+    """The first call hangs until its lease is over and the same id was sent again, then says no."""
+
+    is_first = True
+
+    def send(self, intent):
+        if not self.is_first:
+            return super().send(intent)
+        self.is_first = False
+        pass_time(31)
+        for _ in range(3):
+            sweep(self)
+            pass_time(10)
+        raise NO
+
+
+def test_a_no_that_comes_after_a_resend_is_not_believed():
+    courier = LateNo(Vendor(answers=[UNCLEAR]), resends=True)
+
+    late = send(new_parcel(), courier)
+    sweep(courier)
+
+    late.refresh_from_db()
+    assert (late.state, courier.vendor.parcels) == ("ACCEPTED", [str(late.pk)])
+    assert "REJECTED" not in states_of(late)
+
+
 @pytest.mark.django_db(transaction=True)
 class TestConcurrency:
     def test_twenty_senders_of_one_intent_have_one_effect(self):

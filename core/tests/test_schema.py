@@ -36,10 +36,15 @@ def document():
 
 class TestSchema:
     def test_offers_both_credentials(self, document):
-        assert document["components"]["securitySchemes"] == {
+        schemes = document["components"]["securitySchemes"]
+        described = {name: scheme.pop("description") for name, scheme in schemes.items()}
+
+        assert schemes == {
             "bearerToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }
+        assert "Supabase" in described["bearerToken"]
+        assert "clr_" in described["apiKey"]
         assert document["paths"]["/pay"]["post"]["security"] == [
             {"bearerToken": []},
             {"apiKey": []},

@@ -1,6 +1,9 @@
 """Events and comment lines come out of a stream as the vendor meant them."""
 
-from core.vendors.alpaca import _rewound
+import pytest
+
+from core.feeds import DataLost, VendorEvent
+from core.vendors.alpaca import _read, _rewound
 from core.vendors.sse import MAX_EVENT_CHARS, Comment, Message, parse
 
 
@@ -29,3 +32,40 @@ def test_a_giant_event_is_dropped_and_said_so():
 def test_a_cursor_is_rewound_by_five_minutes():
     assert _rewound("01KE6Z3M5Q0000000000000001") == "01KE6YTF6Q0000000000000000"
     assert _rewound("0000000001ZZZZZZZZZZZZZZZZ") == "0" * 26
+
+
+ULID = "01KE6Z3M5Q0000000000000001"
+
+
+def test_an_event_keeps_its_numbers_as_text():
+    message = Message("", f'{{"event_ulid": "{ULID}", "qty": 1.10}}')
+
+    assert _read(message) == VendorEvent(ULID, {"event_ulid": ULID, "qty": "1.10"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{",
+        "[]",
+        "[" * 100_000,
+        f'{{"event_ulid": "{ULID}", "reason": "\\u0000"}}',
+        f'{{"event_ulid": "{ULID}", "reason": "\\ud800"}}',
+        f'{{"event_ulid": "{ULID}", "qty": NaN}}',
+        '{"event_id": 7}',
+        '{"event_ulid": "not-a-cursor"}',
+        f'{{"event_ulid": "{ULID}{ULID}{ULID}"}}',
+    ],
+)
+def test_what_neither_inbox_nor_cursor_can_hold_is_lost_and_said_so(data):
+    lost = _read(Message("", data))
+
+    assert isinstance(lost, DataLost)
+    assert not lost.can_be_replayed
+
+
+def test_what_the_vendor_dropped_can_be_heard_again():
+    dropped = Comment("you are reading too slowly, dropped 7 messages")
+
+    assert _read(dropped) == DataLost(dropped.text, can_be_replayed=True)
+    assert _read(Comment("heartbeat")) is None

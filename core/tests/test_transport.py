@@ -59,6 +59,24 @@ class TestWrite:
 
         assert caught.value.retry_after_seconds == 7
 
+    def test_the_vendors_words_lose_the_secrets_they_quote(self):
+        words = "tax_id 123-45-6789 of account 8847261950371 is above the limit of 50000"
+        data = answer("422 Unprocessable Entity", f'{{"code": 1, "message": "{words}"}}'.encode())
+
+        with pytest.raises(VendorRejected) as caught:
+            write_to(replies(data))
+
+        hidden = "tax_id [hidden] of account [hidden] is above the limit of 50000"
+        assert caught.value.detail == hidden
+
+    def test_an_absurd_pause_is_cut_to_an_hour(self):
+        data = answer("429 Too Many Requests", b"", "retry-after: " + "9" * 5000)
+
+        with pytest.raises(VendorUnavailable) as caught:
+            write_to(replies(data))
+
+        assert caught.value.retry_after_seconds == 3600
+
     @pytest.mark.parametrize(
         "data",
         [

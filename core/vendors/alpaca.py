@@ -1,5 +1,6 @@
 """Alpaca's Broker API, its data API and its event streams, as far as every app shares them."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ import httpx
 import simplejson
 from django.conf import settings
 
+from core import exact_json
 from core.errors import VendorUnavailable
 from core.feeds import DataLost, VendorEvent
 from core.vendors import sse
@@ -18,6 +20,7 @@ from core.vendors.transport import Transport, Vendor, transport_for
 # Same-millisecond ULIDs sort by chance, so a replay starts a little before the cursor.
 WINDOW = timedelta(minutes=5)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID = re.compile(rf"[{_CROCKFORD}]{{26}}")
 _TIME_CHARS = 10
 
 
@@ -60,13 +63,18 @@ class _OpenStream:
 def _read(item: sse.Message | sse.Comment) -> VendorEvent | DataLost | None:
     if isinstance(item, sse.Comment):
         lost = "dropped" in item.text or "error" in item.text
-        return DataLost(item.text) if lost else None
+        return DataLost(item.text, can_be_replayed=True) if lost else None
+    # What the inbox or the cursor could not hold would stop the stream at the same place for ever.
     try:
-        payload: Any = simplejson.loads(item.data, use_decimal=True)
-        position = payload.get("event_ulid") or payload.get("event_id") or item.id
-    except (ValueError, AttributeError):
+        payload = exact_json.loads(item.data)
+    except (exact_json.NotStrictJson, RecursionError):
         return DataLost("an event was not readable")
-    return VendorEvent(str(position), _as_text(payload)) if position else DataLost("no event id")
+    if not isinstance(payload, dict):
+        return DataLost("an event was not readable")
+    position = str(payload.get("event_ulid") or payload.get("event_id") or item.id).upper()
+    if not _ULID.fullmatch(position):
+        return DataLost("an event had no readable id")
+    return VendorEvent(position, _as_text(payload))
 
 
 def _as_text(value: Any) -> Any:
@@ -77,7 +85,7 @@ def _as_text(value: Any) -> Any:
 def _rewound(ulid: str) -> str:
     """Return the smallest ULID of a moment `WINDOW` before this one's; the inbox drops repeats."""
     moment = 0
-    for char in ulid[:_TIME_CHARS].upper():
+    for char in ulid[:_TIME_CHARS]:
         moment = moment * 32 + _CROCKFORD.index(char)
     moment = max(0, moment - int(WINDOW.total_seconds() * 1000))
     chars = []

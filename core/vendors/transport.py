@@ -6,6 +6,8 @@ clear no, or unclear. It refuses to run while a database transaction is open, si
 would hold its locks and a roll-back would forget what the vendor has done.
 """
 
+import atexit
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +21,16 @@ from django.conf import settings
 from django.db import connection
 
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
+from core.logs import HIDDEN, redact
 from core.vendors.deadline import DeadlineTransport, deadline
 
 logger = structlog.get_logger()
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _CONNECTIONS = 20
 _MESSAGE_LIMIT = 200
+_LONGEST_RETRY_SECONDS = 3600
+# A refusal is kept and shown, and may quote the tax id or the bank number that it is about.
+_LONG_NUMBER = re.compile(r"(?<![\w-])\d{7,}(?![\w-])", re.ASCII)
 
 
 class OpenTransaction(RuntimeError):
@@ -113,6 +119,10 @@ class Transport:
         finally:
             response.close()
 
+    def close(self) -> None:
+        """Close the connections kept for reuse."""
+        self._client.close()
+
     def _url(self, path: str) -> httpx.URL:
         """Join a path to the vendor's base; nothing can lead to another host."""
         if not path.startswith("/"):
@@ -178,7 +188,7 @@ class Transport:
         message = answer.get("message") or answer.get("error_message") or f"HTTP {status}"
         return VendorRejected(
             self.vendor.name,
-            str(message)[:_MESSAGE_LIMIT],
+            _LONG_NUMBER.sub(HIDDEN, redact(str(message)))[:_MESSAGE_LIMIT],
             vendor_code=str(code),
             http_status=status,
         )
@@ -200,7 +210,9 @@ class Transport:
 
 def _retry_after(response: httpx.Response) -> int | None:
     text = response.headers.get("retry-after", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return _LONGEST_RETRY_SECONDS if len(text) > 4 else min(int(text), _LONGEST_RETRY_SECONDS)  # noqa: PLR2004
 
 
 def _refuse_open_transaction() -> None:
@@ -221,4 +233,5 @@ def transport_for(vendor: Vendor) -> Transport:
     with _lock:
         if vendor not in _transports:
             _transports[vendor] = Transport(vendor)
+            atexit.register(_transports[vendor].close)
         return _transports[vendor]

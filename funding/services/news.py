@@ -15,7 +15,7 @@ from core.auth import SYSTEM, acting_as
 from core.clock import Now
 from core.errors import VendorError
 from core.events import publish
-from core.intents import sending, sweeping
+from core.intents import sweeping
 from core.intents.states import IntentState
 from core.jobs import enqueue
 from funding import states
@@ -33,8 +33,6 @@ ASK_AGAIN: Final = timedelta(seconds=30)
 # A complete transfer may be taken back for 60 days; events tell, this only makes sure.
 ASK_AGAIN_WHEN_ENDED: Final = timedelta(days=1)
 MAY_BE_RETURNED: Final = timedelta(days=60)
-ASK_AGAIN_UNDER_REVIEW: Final = timedelta(minutes=10)
-REVIEW_ENDS: Final = timedelta(days=3)
 BATCH: Final = 50
 
 
@@ -139,25 +137,24 @@ def refresh_transfers(*, at: datetime) -> int:
     open_or_young = ~Q(vendor_status__in=sorted(states.TRANSFER_ENDED)) | Q(
         created_at__gt=at - MAY_BE_RETURNED
     )
-    under_review = Q(state=S.NEEDS_REVIEW, created_at__gt=at - REVIEW_ENDS)
     with acting_as(SYSTEM):
-        due = Transfer.objects.filter(
-            (Q(state=S.ACCEPTED) & open_or_young) | under_review, due_at__lte=Now()
-        )
+        due = Transfer.objects.filter(open_or_young, state=S.ACCEPTED, due_at__lte=Now())
         rows = list(due.select_related("account").order_by("due_at")[:BATCH])
-    reviewed = [row for row in rows if row.state == S.NEEDS_REVIEW]
-    _each_account([r for r in rows if r.state == S.ACCEPTED], _refresh_transfers_of)
-    _each_account(reviewed, lambda _account, of_account: _look_again(of_account, at=at))
-    return len(rows)
+    _each_account(rows, _refresh_transfers_of)
+    return len(rows) + sweeping.look_again(through=TransferCourier(), at=at)
 
 
-def refresh_relationships() -> int:
-    """Ask the broker about banks whose status is moving, in case its events are late."""
+def refresh_relationships(*, at: datetime) -> int:
+    """
+    Ask the broker about banks whose status is moving, in case its events are late.
+
+    Returns how many were due, with those under review.
+    """
     with acting_as(SYSTEM):
         due = AchRelationship.objects.moving().filter(due_at__lte=Now())
         rows = list(due.select_related("account").order_by("due_at")[:BATCH])
     _each_account(rows, _refresh_relationships_of)
-    return len(rows)
+    return len(rows) + sweeping.look_again(through=RelationshipCourier(), at=at)
 
 
 def _each_account(rows: Iterable[Any], act: Callable[[str, list[Any]], None]) -> None:
@@ -201,18 +198,6 @@ def _refresh_relationships_of(broker_account_id: str, rows: list[AchRelationship
             elif bank.vendor_status == row.vendor_status:
                 _note_relationship(bank, linked.status, at=linked.updated_at)
             _ask_again(bank, after=ASK_AGAIN)
-
-
-def _look_again(rows: list[Transfer], *, at: datetime) -> None:
-    """See whether a transfer under review has turned up after all."""
-    courier = TransferCourier()
-    for row in rows:
-        receipt = courier.find(row)
-        if receipt is not None:
-            sending.record(row.pk, receipt, through=courier, at=at)
-            continue
-        with acting_as(SYSTEM):
-            _ask_again(Transfer.objects.locked(row.pk), after=ASK_AGAIN_UNDER_REVIEW)
 
 
 def _ask_again(row: Transfer | AchRelationship, *, after: timedelta) -> None:

@@ -127,8 +127,8 @@ def link_bank(
     :raises RelationshipRefused: the broker said no.
     """
     account = accounts.get_account(principal=principal, account_id=account_id)
-    if not bank.owner_name:
-        bank = replace(bank, owner_name=accounts.owner_name_of(account))
+    if request:
+        request.concerns(account.pk)
     relationship_id = _record(principal, account.pk, bank, request, at=at)
     relationship = sending.send_once(relationship_id, through=RelationshipCourier(), at=at)
     if relationship.state == IntentState.REJECTED:
@@ -156,6 +156,8 @@ def _record(
         rules.demand_active(account)
         if AchRelationship.objects.active().filter(account_id=account.pk).exists():
             raise RelationshipExists
+        if not bank.owner_name:
+            bank = replace(bank, owner_name=accounts.owner_name_of(account))
         kept = Bank(
             user_id=account.user_id,
             account_id=account.pk,

@@ -183,13 +183,15 @@ def _record(
 ) -> UUID:
     wanted = new_id()
     with acting_as(principal):
-        claimed = idempotency.claim(request, resource_id=wanted) if request else wanted
-        if claimed != wanted:
-            return claimed
         account = account_services.lock_account(account_id=account_id)
         relationship = selectors.get_relationship(
             principal=principal, account_id=account.pk, relationship_id=relationship_id
         )
+        if request:
+            request.concerns(account.pk, relationship.pk)
+        claimed = idempotency.claim(request, resource_id=wanted) if request else wanted
+        if claimed != wanted:
+            return claimed
         rules.demand_active(account)
         if not relationship.is_usable:
             raise RelationshipNotApproved
@@ -208,12 +210,7 @@ def dismiss(*, transfer_id: UUID, at: datetime) -> Transfer:
 
     Any other transfer stays as it is.
     """
-    with acting_as(SYSTEM):
-        transfer = Transfer.objects.locked(transfer_id)
-        if transfer.state != IntentState.NEEDS_REVIEW:
-            return transfer
-        never = Receipt("", is_accepted=False, reason="An operator found no trace of it.")
-        return sending.record(transfer_id, never, through=TransferCourier(), at=at)
+    return sending.dismiss(transfer_id, through=TransferCourier(), at=at)
 
 
 def alarm_if_unknown(status: str, *, broker_transfer_id: str) -> None:

@@ -49,7 +49,7 @@ def owner(sandbox):
         principal=ada, account_id=account.pk, bank=BANK, request=None, at=now()
     )
     sandbox.advance(10)
-    news.refresh_relationships()
+    news.refresh_relationships(at=now())
     return ada, account, reread(bank)
 
 

@@ -190,9 +190,9 @@ class TestNews:
         [(owner, linked)] = funds.banks
         funds.banks = [(owner, replace(linked, status="APPROVED"))]
 
-        assert news.refresh_relationships() == 1
+        assert news.refresh_relationships(at=AT) == 1
         assert row(bank).is_usable is True
-        assert news.refresh_relationships() == 0
+        assert news.refresh_relationships(at=AT) == 0
 
 
 class TestWhoSeesWhat:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.tests.factories import customer, make_account, service
+from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnclear
 from funding.serializers import is_aba
 from funding.tests.factories import make_bank
@@ -82,6 +83,18 @@ class TestManualRelationship:
         assert list(answer.json()["field_errors"]) == [field]
         assert not value or value not in answer.content.decode()
         assert funds.bank_accounts == []
+
+    def test_a_refused_application_has_no_name_to_give_to_a_bank(self, api, funds):
+        account = make_account("ada")
+        with acting_as(SYSTEM):
+            account.state = "REJECTED"
+            account.forget_person()
+            account.save()
+
+        answer = api(customer("ada")).post(MANUAL, bank_body(account), format="json")
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "account_not_active")
+        assert funds.banks == []
 
     def test_a_second_bank_is_a_conflict(self, api, funds):
         account = make_bank(make_account("ada")).account
@@ -235,6 +248,32 @@ class TestTransfers:
         assert (first.status_code, again.status_code, meant.status_code) == (201, 409, 201)
         assert again.json()["code"] == "possible_duplicate"
         assert len(funds.payments) == 2
+
+    def test_the_same_body_is_noticed_however_it_spells_the_ids(self, api, funds):
+        bank = make_bank(make_account("ada"))
+        client = api(customer("ada"))
+        body = transfer_body(bank)
+        theirs, ours = bank.account.broker_account_id, str(bank.account_id)
+        ours_too = body.replace(theirs, ours).replace(bank.broker_relationship_id, str(bank.pk))
+
+        answers = [
+            send(client, spelled)
+            for spelled in (body, ours_too, body.replace(ours, theirs.upper()))
+        ]
+
+        assert [answer.status_code for answer in answers] == [201, 409, 409]
+        assert len(funds.payments) == 1
+
+    def test_the_same_body_is_noticed_whichever_credential_sends_it(self, api, funds):
+        bank = make_bank(make_account("ada"))
+
+        first = send(api(service()), transfer_body(bank), **{"Idempotency-Key": "k"})
+        retried = send(api(service()), transfer_body(bank), **{"Idempotency-Key": "k"})
+        by_herself = send(api(customer("ada")), transfer_body(bank))
+
+        assert (first.status_code, retried.content) == (201, first.content)
+        assert by_herself.json()["code"] == "possible_duplicate"
+        assert len(funds.payments) == 1
 
     def test_the_same_key_gets_the_same_bytes_and_moves_once(self, api, funds):
         bank = make_bank(make_account("ada"))

@@ -1,0 +1,80 @@
+"""What the API documentation says before its first route."""
+
+TAGS = [
+    {"name": "Accounts", "description": "Opening an account at the broker, and who is asking."},
+    {"name": "Funding", "description": "Linked banks, and money on its way in or out."},
+    {"name": "Trading", "description": "Orders, positions, cash, and the agents' proposals."},
+    {"name": "Portfolio", "description": "What an account is worth now."},
+    {"name": "Market", "description": "Companies behind the tickers."},
+    {"name": "Chat", "description": "Asking the agents. They propose; only the customer approves."},
+    {"name": "System", "description": "Whether this deployment is alive and ready."},
+]
+
+DESCRIPTION = """\
+The backend of an AI brokerage.
+
+## Who is asking
+
+* A **customer** sends `Authorization: Bearer <access token of Supabase>` and reaches what is
+  their own. What belongs to somebody else is answered like what does not exist: 404.
+* A **service** sends `X-API-Key: clr_...`. Each route names the scope that its key needs. A key
+  with `act_for` names the customer in `X-Act-For`, or lets an account say whose it is.
+
+## Numbers
+
+Every amount is exact. Send it as a string or as a JSON number with plain digits. The reference's
+routes answer dollars as JSON numbers, all others as strings.
+
+## Asking twice
+
+Send an `Idempotency-Key` with whatever moves money, and the same key when you try again. The same
+body gets the first answer, marked `Idempotent-Replayed: true`. Another body gets 422
+`idempotency_key_reused`. A first request that is still worked on gets 409 `in_progress`.
+Without a key, or with a new one, the same body within a minute gets 409 `possible_duplicate`
+unless it says `"allow_duplicate": true`.
+
+**201** says that the broker has it. **202** says that we have it, and find out by ourselves what
+the broker made of it: read it again instead of sending it again.
+
+## Problems
+
+Every error is `application/problem+json`. Decide by `code`, show `detail`. `field_errors` names
+the rule that each field broke.
+
+## Live value: `/ws/portfolio/{account_id}`
+
+A WebSocket that says what an account is worth each time this changes. `account_id` is ours or the
+broker's. The token comes in one of three ways:
+
+1. in the **first frame**, within 5 seconds:
+   `{"type": "auth", "token": "<token or API key>", "act_for": "<customer, for a key>"}`
+2. as **subprotocols** `clera.v1, bearer.<token>`; the server chooses `clera.v1`
+3. as `?token=` in the address, for older clients only: addresses end up in logs
+
+| message from the server | meaning |
+| --- | --- |
+| `snapshot` | The record of `GET /api/portfolio/value`: first, and when holdings changed. |
+| `update` | The same without `cash` and `positions`; the value has moved. |
+| `heartbeat` | Sent every 30 seconds, with `seq`, `epoch`, `as_of` and `stale`. |
+| `heartbeat_ack` | The answer to the client's own `{"type": "heartbeat"}`, with a `timestamp`. |
+| `error` | `error` and `detail`; the connection is then closed. |
+
+`stale: true` says that no fresh prices arrive; the value is the last one known. A value that is
+not known is `null`, and `unpriced` names what nobody knows a price of. `seq` grows within an
+`epoch`; a new epoch means that another process publishes the prices. A slow reader gets the
+latest value only, never a queue of old ones.
+
+| close code | meaning | what to do |
+| --- | --- | --- |
+| 4400 | Not one JSON object of at most 64 KB, or an unknown `type`. | Correct the client. |
+| 4401 (4001 with `?token=`) | No valid token in time, or it ran out. | Connect with a new one. |
+| 4404 (4003 with `?token=`) | No such account, or not yours. | Do not try again. |
+| 4408 | The reader was too slow for ten seconds. | Connect again. |
+| 4429 | Too many sockets of one customer or key. | Close another one first. |
+| 1013 | We cannot check the token now. | Try again shortly. |
+
+## Watching a run: `GET /api/runs/{run_id}/events`
+
+Server-sent events. Each has an `id`; reconnecting with `Last-Event-ID` misses nothing. The last
+one is of type `messages_complete` or `error`.
+"""
