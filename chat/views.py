@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import selectors as accounts
-from chat import selectors, serializers, services
+from chat import examples, selectors, serializers, services
 from chat.frames import Frame
 from chat.selectors import RunView
 from chat.states import RunState
@@ -22,7 +22,7 @@ from core.api.authentication import principal_of
 from core.api.idempotency import HEADER, IdempotentView
 from core.api.permissions import scopes
 from core.api.renderer import ExactJSONRenderer
-from core.api.schema import ACT_FOR, idempotency_key
+from core.api.schema import idempotency_key
 from core.auth import Principal
 from core.errors import CleraError
 
@@ -48,9 +48,15 @@ class Chat(IdempotentView):
         request=serializers.ChatRequest,
         parameters=[
             idempotency_key(is_required=False),
-            OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, description="respond-async"),
+            OpenApiParameter(
+                "Prefer",
+                str,
+                OpenApiParameter.HEADER,
+                description="`respond-async` asks for 202 at once; watch or read the run then.",
+            ),
         ],
         responses={200: serializers.ChatAnswer, 202: serializers.ChatPending},
+        examples=examples.ASK,
     )
     def post(self, request: Request) -> Response:
         """Ask, and wait for the answer unless the client prefers to watch or to come back."""
@@ -94,7 +100,7 @@ def _wait(request: Request) -> float:
 class RunDetail(APIView):
     scopes = scopes("chat")
 
-    @extend_schema(responses=serializers.RunDetail, parameters=[ACT_FOR])
+    @extend_schema(responses=serializers.RunDetail)
     def get(self, request: Request, run_id: UUID) -> Response:
         """Say how far a run is, with its answer once there is one."""
         view = selectors.get_run(principal=principal_of(request), run_id=run_id)
@@ -115,7 +121,6 @@ class RunEvents(APIView):
 
     @extend_schema(
         parameters=[
-            ACT_FOR,
             OpenApiParameter(
                 "Last-Event-ID",
                 str,
@@ -158,7 +163,6 @@ class Conversations(APIView):
     @extend_schema(
         operation_id="api_conversations_list",
         responses=serializers.ConversationList,
-        parameters=[ACT_FOR],
     )
     def get(self, request: Request) -> Response:
         """List the latest conversations, the newest first."""
@@ -169,7 +173,7 @@ class Conversations(APIView):
 class ConversationDetail(APIView):
     scopes = scopes("chat")
 
-    @extend_schema(responses=serializers.ConversationDetail, parameters=[ACT_FOR])
+    @extend_schema(responses=serializers.ConversationDetail)
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """Show one conversation and everything said in it."""
         thread = selectors.get_thread(

@@ -8,15 +8,12 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from core.backoffice import columns
 from core.backoffice.admin import ReadOnlyAdmin, ReadOnlyInline
 from core.backoffice.filters import AgeFilter, StuckFilter
 from core.intents.admin import IntentAdmin
 from trading.models import Approval, CashBalance, Execution, Order, Position, Proposal
-
-_SIDES = {"BUY": "success", "SELL": "warning"}
 
 
 def _size(quantity: Decimal | None, notional: Decimal | None) -> str:
@@ -26,14 +23,20 @@ def _size(quantity: Decimal | None, notional: Decimal | None) -> str:
 class _OfShares:
     """The columns of whatever has a side, a quantity and perhaps dollars."""
 
-    @display(description="side", ordering="side", label=_SIDES)
-    def side_label(self, row: Any) -> str:
-        return str(row.side)
+    @admin.display(description="side", ordering="side")
+    def side_label(self, row: Any) -> SafeString:
+        return columns.label(row.side)
 
     @admin.display(description="size")
     def size(self, row: Order | Proposal) -> str:
         """Show dollars or shares, whichever was asked for."""
         return _size(row.quantity, row.notional)
+
+    @admin.display(description="taken back", ordering="is_busted")
+    def busted(self, execution: Execution) -> SafeString | str:
+        if not execution.is_busted:
+            return columns.NOTHING
+        return columns.label("taken back", colour="danger")
 
     @admin.display(description="quantity", ordering="quantity")
     def shares(self, row: Execution | Position) -> str:
@@ -42,7 +45,7 @@ class _OfShares:
 
 class Executions(_OfShares, ReadOnlyInline):
     model = Execution
-    fields = ("execution_id", "shares", "at_price", "at", "is_busted")
+    fields = ("execution_id", "shares", "at_price", "at", "busted")
     readonly_fields = fields
 
     @admin.display(description="price")
@@ -237,7 +240,7 @@ class ExecutionAdmin(_OfShares, ReadOnlyAdmin):
         "at_price",
         "account",
         "customer",
-        "is_busted",
+        "busted",
         "filled_at",
     )
     list_filter = ("side", "is_busted", AgeFilter)
@@ -261,7 +264,7 @@ class ExecutionAdmin(_OfShares, ReadOnlyAdmin):
         "shares",
         "at_price",
         "at",
-        "is_busted",
+        "busted",
         "created_at",
     )
     readonly_fields = fields

@@ -21,7 +21,6 @@ from trading.services import orders
 from trading.states import ProposalState
 
 logger = structlog.get_logger()
-APPROVE = "approve"
 EXPIRY_BATCH = 200
 
 
@@ -131,9 +130,7 @@ def expire_due(*, at: datetime) -> int:
 
 
 def _require_customer(principal: Principal) -> None:
-    """Let nobody approve but the customer, or a service that was given exactly that."""
-    is_service = principal.kind is Kind.SERVICE and APPROVE in principal.scopes
-    if principal.kind is not Kind.CUSTOMER and not is_service:
+    if principal.kind is not Kind.CUSTOMER:
         raise Forbidden("Only the customer's own request may approve a proposal.")
 
 
@@ -173,7 +170,7 @@ def _require_same(proposal: Proposal, shown_hash: str) -> None:
 
 def _require_fair_price(proposal: Proposal, view: MarketView, *, at: datetime) -> MarketQuote:
     quote = view.quote
-    if quote is None or (at - quote.as_of).total_seconds() > selectors.limits().quote_seconds:
+    if quote is None or quote.is_stale(limits=selectors.limits(), at=at):
         raise risk.PriceStale(extra={"symbol": proposal.symbol})
     price = quote.price_for(is_buy=proposal.ticket.is_buy)
     if not proposal.price_low <= price <= proposal.price_high:

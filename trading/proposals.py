@@ -61,7 +61,8 @@ def propose_trade(
     view = selectors.look_at_market(symbol=ticket.symbol, at=at)
     with acting_as(principal):
         verdict = risk.judge(ticket, selectors.facts_for(account, ticket, view, at=at))
-        _refuse(verdict)
+        risk.require_sense(verdict, symbol=ticket.symbol)
+        _require_allowed(verdict)
         assert view.quote is not None  # noqa: S101 - the verdict needed it
         proposal = _suggest(proposal_id, account, ticket, view.quote)
         proposal.run_id, proposal.tool_call_id = run_id, tool_call_id[:128]
@@ -94,14 +95,9 @@ def _account(principal: Principal, account_id: str | UUID | None) -> "BrokerageA
     return next((account for account in mine if account.is_tradable), mine[0])
 
 
-def _refuse(verdict: Verdict) -> None:
-    if verdict.is_allowed:
-        return
-    if verdict.rule == risk.STALE:
-        raise risk.PriceStale
-    if verdict.rule in risk.SHAPE_RULES:
-        raise Invalid(verdict.detail, field_errors={verdict.field: [verdict.detail]})
-    raise risk.RiskRefused(rule=verdict.rule, field=verdict.field, detail=verdict.detail)
+def _require_allowed(verdict: Verdict) -> None:
+    if not verdict.is_allowed:
+        raise risk.RiskRefused(rule=verdict.rule, field=verdict.field, detail=verdict.detail)
 
 
 def _suggest(

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from core.errors import CleraError, RuleBroken
+from core.errors import CleraError, Invalid, RuleBroken
 from core.money import Price, Quantity
 from trading.states import OrderType, TimeInForce
 from trading.tickets import Ticket
@@ -50,6 +50,10 @@ class MarketQuote:
         """Return what a market order would pay or get; the last trade where a side is empty."""
         side = self.ask if is_buy else self.bid
         return side if side > 0 else self.last
+
+    def is_stale(self, *, limits: Limits, at: datetime) -> bool:
+        """Say whether it is too old to act on."""
+        return (at - self.as_of).total_seconds() > limits.quote_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +137,7 @@ def judge(ticket: Ticket, facts: Facts) -> Verdict:
         if refusal:
             return _refused(refusal)
     quote = facts.quote
-    if quote is None or (facts.at - quote.as_of).total_seconds() > facts.limits.quote_seconds:
+    if quote is None or quote.is_stale(limits=facts.limits, at=facts.at):
         return Verdict(rule=STALE, field="ticker", detail=PriceStale.detail)
     price = _price_of(ticket, quote)
     value = _value_of(ticket, price)
@@ -143,6 +147,19 @@ def judge(ticket: Ticket, facts: Facts) -> Verdict:
         if refusal:
             return _refused(refusal, **known)
     return Verdict(**known)
+
+
+def require_sense(verdict: Verdict, *, symbol: str) -> None:
+    """
+    Let pass what is an order at all, allowed or not.
+
+    :raises Invalid: the ticket makes no sense in itself.
+    :raises PriceStale: there is no fresh price to judge it by.
+    """
+    if verdict.rule in SHAPE_RULES:
+        raise Invalid(verdict.detail, field_errors={verdict.field: [verdict.detail]})
+    if verdict.rule == STALE:
+        raise PriceStale(extra={"symbol": symbol})
 
 
 def _refused(refusal: _Refusal, **known: Any) -> Verdict:

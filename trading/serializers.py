@@ -37,13 +37,25 @@ class _Word(StrictCharField):
         return word
 
 
+class _Ticker(StrictCharField):
+    """A symbol in capitals; a letter that only turns into a Latin one is refused."""
+
+    default_error_messages = {"ticker": "Use plain letters, digits and signs, like AAPL."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.isascii():
+            self.fail("ticker")
+        return text.upper()
+
+
 class NewTrade(StrictSerializer):
     """The body of POST /api/trade."""
 
     ignores_unknown: ClassVar[bool] = True
 
     account_id = StrictCharField(max_length=64)
-    ticker = StrictCharField(max_length=32)
+    ticker = _Ticker(max_length=32)
     side = _Word(list(Side.values))
     notional_amount = MoneyField(required=False, allow_null=True)
     units = QuantityField(required=False, allow_null=True)
@@ -68,7 +80,7 @@ class NewTrade(StrictSerializer):
         """Say the same in trading's own words."""
         body = self.validated_data
         return Ticket(
-            symbol=body["ticker"].upper(),
+            symbol=body["ticker"],
             side=Side(body["side"]),
             quantity=body.get("units"),
             notional=body.get("notional_amount"),
@@ -111,14 +123,27 @@ class OrderDetail(serializers.Serializer[Any]):
     What the broker has told is passed on in its own texts; until then the order speaks for itself.
     """
 
-    id = serializers.CharField(source="public_id")
+    id = serializers.CharField(
+        source="public_id", help_text="The broker's id once it has one, until then ours."
+    )
     clera_order_id = serializers.UUIDField(source="pk")
     client_order_id = serializers.CharField()
     state = serializers.CharField(help_text="Ours: what we know about the broker having it.")
-    reason = serializers.CharField()
+    reason = serializers.CharField(help_text="Why it is in that state, where there is a reason.")
     status = serializers.CharField(help_text="The broker's own word for it.")
     symbol = serializers.CharField()
-    side = serializers.CharField()
+    side = serializers.ChoiceField(choices=["buy", "sell"])
+    order_type = serializers.ChoiceField(choices=["market", "limit"])
+    time_in_force = serializers.ChoiceField(choices=["day", "gtc"])
+    notional = serializers.CharField(allow_null=True, help_text="Dollars, if these were asked for.")
+    qty = serializers.CharField(allow_null=True, help_text="Shares, if these were asked for.")
+    filled_qty = serializers.CharField()
+    filled_avg_price = serializers.CharField(allow_null=True)
+    limit_price = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    submitted_at = serializers.DateTimeField(allow_null=True)
+    filled_at = serializers.DateTimeField(allow_null=True)
+    canceled_at = serializers.DateTimeField(allow_null=True)
 
     def to_representation(self, instance: Order) -> dict[str, Any]:
         told = instance.broker_record

@@ -13,9 +13,9 @@ from accounts import selectors as accounts
 from core.api import permissions
 from core.api.authentication import principal_of
 from core.api.idempotency import IdempotentView
-from core.api.schema import ACT_FOR, idempotency_key
+from core.api.schema import idempotency_key
 from core.auth import Principal
-from trading import approvals, selectors, serializers, services
+from trading import approvals, examples, selectors, serializers, services
 
 SCOPES = permissions.scopes("trading")
 
@@ -34,6 +34,7 @@ class Trades(IdempotentView):
         request=serializers.NewTrade,
         responses={201: serializers.TradeAnswer, 202: serializers.TradeAnswer},
         parameters=[idempotency_key(is_required=False)],
+        examples=examples.PLACE_ORDER,
     )
     def post(self, request: Request) -> Response:
         """Place an order; 202 while the broker has not answered."""
@@ -83,7 +84,7 @@ class Order(APIView):
         )
         return Response(serializers.OrderDetail(order).data)
 
-    @extend_schema(responses=serializers.CancelAnswer)
+    @extend_schema(responses=serializers.CancelAnswer, examples=examples.CANCEL_ORDER)
     def delete(self, request: Request, account_id: str, order_id: str) -> Response:
         """Cancel an order, or ask the broker to; it may yet be filled."""
         order = services.cancel_order(
@@ -130,7 +131,7 @@ class Proposals(APIView):
 
     @extend_schema(
         operation_id="api_proposals_list",
-        parameters=[serializers.ProposalQuery, ACT_FOR],
+        parameters=[serializers.ProposalQuery],
         responses=serializers.ProposalList,
     )
     def get(self, request: Request) -> Response:
@@ -146,7 +147,7 @@ class Proposals(APIView):
 class Proposal(APIView):
     scopes = SCOPES
 
-    @extend_schema(parameters=[ACT_FOR], responses=serializers.ProposalDetail)
+    @extend_schema(responses=serializers.ProposalDetail)
     def get(self, request: Request, proposal_id: UUID) -> Response:
         """Show a proposal with the hash that approves it."""
         proposal = selectors.get_proposal(principal=principal_of(request), proposal_id=proposal_id)
@@ -156,7 +157,11 @@ class Proposal(APIView):
 class ProposalApproval(APIView):
     scopes = SCOPES
 
-    @extend_schema(request=serializers.ApprovalBody, responses=serializers.ProposalDetail)
+    @extend_schema(
+        request=serializers.ApprovalBody,
+        responses=serializers.ProposalDetail,
+        examples=examples.APPROVE,
+    )
     def post(self, request: Request, proposal_id: UUID) -> Response:
         """Approve what the hash stands for; its order is placed once."""
         body = serializers.ApprovalBody(data=request.data)
@@ -173,7 +178,11 @@ class ProposalApproval(APIView):
 class ProposalRejection(APIView):
     scopes = SCOPES
 
-    @extend_schema(request=serializers.RejectionBody, responses=serializers.ProposalDetail)
+    @extend_schema(
+        request=serializers.RejectionBody,
+        responses=serializers.ProposalDetail,
+        examples=examples.REJECT,
+    )
     def post(self, request: Request, proposal_id: UUID) -> Response:
         """Turn a proposal down."""
         body = serializers.RejectionBody(data=request.data or {})

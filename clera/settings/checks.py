@@ -1,6 +1,6 @@
 """What production and staging refuse to start with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,25 +22,39 @@ DEFAULTS = {"sandbox-secret", "gsk_sandbox", ""}
 
 def problems_of(settings: Mapping[str, Any]) -> list[str]:
     """List, in words an operator can act on, what makes these settings unsafe."""
-    found = [f"{name} is unset or a default" for name in SECRETS if settings[name] in DEFAULTS]
-    staging = settings["ENVIRONMENT"] == "staging"
+    return [*_secrets(settings), *_urls(settings), *_others(settings)]
+
+
+def _secrets(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in SECRETS:
+        if settings[name] in DEFAULTS:
+            yield f"{name} is unset or a default"
+
+
+def _urls(settings: Mapping[str, Any]) -> Iterator[str]:
+    is_staging = settings["ENVIRONMENT"] == "staging"
     for name in VENDOR_URLS:
         url = urlsplit(settings[name])
         if url.scheme not in {"https", "wss"} or url.hostname in LOOPBACK:
-            found.append(f"{name} must be https or wss and not this machine")
-        elif "sandbox" in (url.hostname or "") and not staging:
-            found.append(f"{name} is a vendor's sandbox; that needs CLERA_ENVIRONMENT=staging")
-    if not settings["FIELD_KEYS"]:
-        found.append("FIELD_KEYS is unset")
-    if not settings["ALLOWED_HOSTS"] or "*" in settings["ALLOWED_HOSTS"]:
-        found.append("ALLOWED_HOSTS must name the hosts")
-    if "*" in settings["ALLOWED_ORIGINS"]:
-        found.append("ALLOWED_ORIGINS must name the origins")
-    if settings["INTENT_LEASE_SECONDS"] <= 2 * settings["VENDOR_TOTAL_SECONDS"]:
-        found.append("INTENT_LEASE_SECONDS must be more than twice VENDOR_TOTAL_SECONDS")
-    if settings["PLAID_ENV"] == "development":
-        found.append("PLAID_ENV=development is gone at Plaid; use sandbox or production")
-    return found
+            yield f"{name} must be https or wss and not this machine"
+        elif "sandbox" in (url.hostname or "") and not is_staging:
+            yield f"{name} is a vendor's sandbox; that needs CLERA_ENVIRONMENT=staging"
+
+
+def _others(settings: Mapping[str, Any]) -> Iterator[str]:
+    lease, call = settings["INTENT_LEASE_SECONDS"], settings["VENDOR_TOTAL_SECONDS"]
+    hosts = settings["ALLOWED_HOSTS"]
+    broken = {
+        "FIELD_KEYS is unset": not settings["FIELD_KEYS"],
+        "ALLOWED_HOSTS must name the hosts": not hosts or "*" in hosts,
+        "ALLOWED_ORIGINS must name the origins": "*" in settings["ALLOWED_ORIGINS"],
+        "PLAID_ENV=development is gone at Plaid; use sandbox or production": (
+            settings["PLAID_ENV"] == "development"
+        ),
+        # A sender must know its call's end before anyone may take the intent for abandoned.
+        "INTENT_LEASE_SECONDS must be more than twice VENDOR_TOTAL_SECONDS": lease <= 2 * call,
+    }
+    yield from (message for message, is_broken in broken.items() if is_broken)
 
 
 def refuse_unsafe(settings: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from core import crypto
-from core.auth import SYSTEM, acting_as, api_keys
+from core.auth import SYSTEM, acting_as
 from core.backoffice import columns
 from core.backoffice.dashboard import show
 from core.models import ApiKey

@@ -132,25 +132,6 @@ def test_services_learn_how_to_name_a_customer_and_which_scope_they_need(operati
     assert health["security"] == [{}]
 
 
-def test_the_socket_is_described_with_every_code_it_closes_with(document):
-    from portfolio import consumers
-    from portfolio.live import seats
-
-    text = document["info"]["description"]
-    closes = {
-        consumers._BAD_FRAME,
-        consumers._NOT_YOURS,
-        consumers._TOO_MANY,
-        consumers._TRY_LATER,
-        consumers._UNAUTHENTICATED,
-        *consumers._IN_QUERY.values(),
-        seats.SLOW,
-        seats.EXPIRED,
-    }
-    assert "/ws/portfolio/{account_id}" in text
-    assert [code for code in sorted(closes) if str(code) not in text] == []
-
-
 class TestPages:
     def test_the_documentation_loads_nothing_from_elsewhere(self, client):
         for path in ("/api/docs/", "/api/redoc/"):

@@ -43,6 +43,8 @@ class FakeBroker:
     canceled: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     readings: int = 0
+    # How many of the latest orders one listing shows.
+    page: int = 500
     _plans: list[_Plan] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -133,7 +135,8 @@ class FakeBroker:
         raise VendorRejected("fake", "order is not cancelable", http_status=422)
 
     def list_orders(self, *, broker_account_id: str) -> Sequence[BrokerOrder]:
-        return self._of(broker_account_id)
+        latest_first = self._of(broker_account_id)[::-1]
+        return latest_first[: self.page]
 
     def list_positions(
         self,

@@ -168,7 +168,7 @@ class Order(Intent, CustomerOwned):
         self.vendor_status = status[:64]
         self.filled_quantity = filled
         self.average_price = average
-        if not is_open(status):
+        if not is_open(status) and self.is_booked:
             self.release()
 
     def release(self) -> None:
@@ -226,6 +226,11 @@ class Order(Intent, CustomerOwned):
         if self.is_refused:
             return False
         return self.state != IntentState.ACCEPTED or is_open(self.vendor_status)
+
+    @property
+    def is_booked(self) -> bool:
+        """Say whether the stored holdings contain all that was filled."""
+        return self.booked_quantity >= self.filled_quantity
 
     @property
     def is_refused(self) -> bool:

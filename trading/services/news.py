@@ -24,7 +24,7 @@ from trading.gateways import BrokerOrder, TradeNews, get_broker
 from trading.models import Execution, Order
 from trading.services import holdings
 from trading.services.orders import OrderCourier, receipt_of
-from trading.states import KNOWN, may_become
+from trading.states import KNOWN, is_open, may_become
 
 logger = structlog.get_logger()
 SOURCE: Final = "alpaca.trades"
@@ -93,8 +93,9 @@ def _locked(order_id: UUID, told: BrokerOrder, *, at: datetime) -> Order:
         order.advance(IntentState.SENDING, at=at, reason="The broker tells that it has it.")
     if order.is_accepted:
         return order
-    if order.state in {IntentState.CANCELED, IntentState.REJECTED}:
-        logger.error("order.alive_at_broker", id=str(order.pk), state=order.state)
+    if order.is_refused:
+        if is_open(told.status) or told.filled_quantity:
+            logger.error("order.alive_at_broker", id=str(order.pk), state=order.state)
         return order
     receipt = receipt_of(told)
     if receipt.is_accepted:

@@ -1,6 +1,7 @@
 """Placing orders, sending each once, and canceling them."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 from uuid import UUID
@@ -12,7 +13,7 @@ from accounts import services as accounts
 from core import idempotency
 from core.auth import SYSTEM, Principal, acting_as
 from core.clock import database_now
-from core.errors import CleraError, Invalid, ServiceBusy, VendorError, VendorRejected
+from core.errors import CleraError, ServiceBusy, VendorError, VendorRejected
 from core.events import publish
 from core.failpoints import failpoint
 from core.ids import new_id
@@ -93,12 +94,12 @@ class OrderCourier(Courier[Order]):
         at: datetime,  # noqa: ARG002
     ) -> None:
         """Free what is no longer needed and tell the other apps."""
-        if not intent.is_working:
+        if not intent.is_working and intent.is_booked:
             intent.release()
             intent.save(update_fields=["reserved_cash", "reserved_quantity"])
         if not intent.is_working or intent.state == IntentState.NEEDS_REVIEW:
             publish(OrderSettled(intent.pk, intent.account_id))
-        if intent.filled_quantity > intent.booked_quantity:
+        if not intent.is_booked:
             publish(OrderFilled(intent.pk, intent.account_id))
             holdings.request_sync(account_id=intent.account_id)
 
@@ -139,6 +140,10 @@ def place_order(
     :raises OrderRejected: the broker said no.
     """
     account = account_selectors.get_account(principal=principal, account_id=account_id)
+    if request is not None:
+        # Our id or the broker's, a missing field or a null: it is the same order.
+        meaning = {"account_id": account.pk, **asdict(ticket)}
+        request.fingerprint = idempotency.fingerprint_of(meaning)
     view = selectors.look_at_market(symbol=ticket.symbol, at=at)
 
     def record(*, trusts_holdings: bool) -> UUID:
@@ -182,10 +187,7 @@ def open_order(
     account = accounts.lock_account(account_id=account_id)
     facts = selectors.facts_for(account, ticket, view, at=at)
     verdict = risk.judge(ticket, facts)
-    if verdict.rule in risk.SHAPE_RULES:
-        raise Invalid(verdict.detail, field_errors={verdict.field: [verdict.detail]})
-    if verdict.rule == risk.STALE:
-        raise risk.PriceStale(extra={"symbol": ticket.symbol})
+    risk.require_sense(verdict, symbol=ticket.symbol)
     if facts.is_account_active and not trusts_holdings:
         _refuse_old_holdings(account_id, verdict, is_known=facts.spendable is not None)
     order = Order.open(

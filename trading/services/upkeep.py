@@ -60,13 +60,15 @@ def _heal_orders(account_id: UUID) -> int:
     if not working:
         return 0
     sending.release_connection()
-    told = {
-        order.client_order_id: order
-        for order in get_broker().list_orders(broker_account_id=working[0].broker_account_id)
-    }
+    broker, broker_account_id = get_broker(), working[0].broker_account_id
+    latest = broker.list_orders(broker_account_id=broker_account_id)
+    told = {order.client_order_id: order for order in latest}
     healed = 0
     for order in working:
-        current = told.get(order.client_order_id)
+        # One that has waited for long is no longer among the latest.
+        current = told.get(order.client_order_id) or broker.find(
+            broker_account_id=broker_account_id, client_order_id=order.client_order_id
+        )
         if current is not None:
             healed += news.catch_up(order.pk, current)
     return healed

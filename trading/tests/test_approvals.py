@@ -1,6 +1,5 @@
 """A model proposes; only the customer's own request disposes, once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -264,12 +263,3 @@ class TestTheTable:
 
         with pytest.raises(ValueError, match="cannot go from APPROVED"):
             reload(proposal).settle("REJECTED", at=now())
-
-    def test_a_service_key_with_that_very_scope_may_approve(self, proposal):
-        service = Principal(
-            kind=Kind.SERVICE, user_id="alice-sub", key_id="k", scopes=frozenset({"approve"})
-        )
-
-        assert approve(proposal, principal=service).state == "APPROVED"
-        with acting_as(SYSTEM):
-            assert Approval.objects.get().approved_by == replace(service, acted_by=None).name

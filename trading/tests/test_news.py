@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from core import inbox
 from core.auth import SYSTEM, acting_as
@@ -174,6 +175,17 @@ class TestNewsBeforeTheAnswer:
         assert (order.state, order.reserved_cash) == ("REJECTED", Decimal(0))
         assert cash_of(account).cash == Decimal(1000)
 
+    @pytest.mark.parametrize(("word", "alarms"), [("rejected", 0), ("new", 1)])
+    def test_only_a_refused_order_that_lives_alarms(self, place, broker, word, alarms):
+        broker.plan(VendorUnclear("fake", "no answer"), is_done=True)
+        order = place(buy(quantity="9"))
+        tell(broker.move(str(order.pk), "rejected"))
+
+        with capture_logs() as logs:
+            tell(broker.move(str(order.pk), word))
+
+        assert [log["event"] for log in logs].count("order.alive_at_broker") == alarms
+
 
 class TestReadingHoldings:
     def test_a_reading_and_its_late_event_count_a_fill_once(self, bought, broker, account):
@@ -292,6 +304,14 @@ class TestHealing:
         tell(event)
         assert positions_of(account) == {"AAPL": Decimal(9)}
         assert cash_of(account).cash == HUNDRED
+
+    def test_finds_an_order_that_is_no_longer_among_the_latest(self, bought, broker, account):
+        broker.fill(str(bought.pk), Decimal(9), HUNDRED)
+        broker.page = 0
+
+        self.heal()
+
+        assert reload(bought).vendor_status == "filled"
 
     def test_reports_nothing_on_a_healthy_account(self, bought, broker, account):
         tell(broker.fill(str(bought.pk), Decimal(9), HUNDRED))

@@ -173,6 +173,21 @@ class TestMoneyAndShares:
 
         assert place(buy(notional="1000")).is_accepted
 
+    def test_what_was_spent_is_held_back_until_the_holdings_show_it(self, place, broker, account):
+        broker.plan(UNCLEAR, is_done=True)
+        order = place(buy(quantity="6"))
+        broker.fill(str(order.pk), Decimal(6), Decimal(100))
+        sweep()
+        assert reload(order).vendor_status == "filled"
+
+        with pytest.raises(RiskRefused) as refusal:
+            place(buy(notional="400.01"))
+        assert refusal.value.extra["rule"] == "insufficient_buying_power"
+
+        services.sync_holdings(account_id=account.pk, at=now())
+        assert reload(order).reserved_cash == 0
+        assert place(buy(notional="400")).is_accepted
+
     def test_an_account_nobody_has_read_is_read_first(self, broker, apple):
         fresh = factories.new_account()
         broker.cash = Decimal("50.00")

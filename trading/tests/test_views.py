@@ -92,6 +92,10 @@ class TestTrade:
         answer = trade(alice, account, notional_amount="10.00")
         assert (answer.status_code, answer.json()["code"]) == (409, "possible_duplicate")
 
+        same = {"ticker": "aapl", "account_id": str(account.pk), "units": None}
+        answer = trade(alice, account, notional_amount="10", **same)
+        assert (answer.status_code, answer.json()["code"]) == (409, "possible_duplicate")
+
         meant = trade(alice, account, notional_amount=10, allow_duplicate=True)
         assert (meant.status_code, len(broker.submitted)) == (201, 2)
 
@@ -132,6 +136,7 @@ class TestTrade:
             ({"units": "0.0000000001"}, "units"),
             ({"units": True}, "units"),
             ({"notional_amount": 1, "side": "HOLD"}, "side"),
+            ({"notional_amount": 1, "ticker": "\u017fPY"}, "ticker"),
             ({"notional_amount": 1, "order_type": "STOP"}, "order_type"),
             ({"notional_amount": 1, "order_type": "LIMIT"}, "limit_price"),
             ({"units": 1, "limit_price": "5"}, "limit_price"),

@@ -1,0 +1,115 @@
+"""The value over HTTP and for agents: the same record as on the socket."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from rest_framework.test import APIClient
+
+from core.errors import NotFound, VendorUnavailable
+from market.tests.factories import snapshot
+from portfolio import selectors
+from tests.live.factories import OWNER, signed_in
+from trading.tests import factories as trading
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_prices")]
+CHANGING = ("timestamp", "as_of")
+
+
+@pytest.fixture
+def owner():
+    return trading.customer(OWNER)
+
+
+@pytest.fixture
+def client(owner):
+    client = APIClient()
+    client.force_authenticate(owner)
+    return client
+
+
+class TestValue:
+    def test_is_the_record_that_the_socket_sends(self, client, port, account, token, publisher):
+        with signed_in(port, account.pk, token) as socket:
+            told = socket.next(kind="snapshot")
+
+        answer = client.get("/api/portfolio/value", {"accountId": str(account.pk)})
+
+        assert answer.status_code == 200
+        assert b'"raw_value":1300.00,"raw_return":3.00,"raw_return_percent":0.23' in answer.content
+        record = answer.json(parse_float=Decimal)
+        assert {k: v for k, v in record.items() if k not in CHANGING} == {
+            k: v for k, v in told.items() if k not in CHANGING
+        }
+
+    def test_is_valued_at_the_vendors_answer_when_nobody_publishes(self, client, account):
+        answer = client.get("/api/portfolio/value", {"accountId": account.broker_account_id})
+
+        record = answer.json()
+        assert record["account_id"] == account.broker_account_id
+        assert (record["total_value"], record["today_return"]) == ("$1300.00", "+$3.00 (0.23%)")
+        assert (record["stale"], record["unpriced"]) == (True, [])
+
+    def test_names_what_nobody_can_price(self, client, account, vendors):
+        vendors.data.error = VendorUnavailable("data", "away")
+
+        record = client.get("/api/portfolio/value", {"accountId": str(account.pk)}).json()
+
+        assert (record["raw_value"], record["unpriced"]) == (1000.0, ["AAPL"])
+        assert record["positions"][0]["price"] is None
+
+    def test_somebody_elses_account_does_not_exist(self, account):
+        other = APIClient()
+        other.force_authenticate(trading.customer("mallory"))
+
+        for account_id in (account.pk, account.broker_account_id, "x"):
+            answer = other.get("/api/portfolio/value", {"accountId": str(account_id)})
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+    def test_says_which_field_is_missing(self, client):
+        answer = client.get("/api/portfolio/value")
+
+        assert answer.status_code == 400
+        assert list(answer.json()["field_errors"]) == ["accountId"]
+
+    def test_nobody_is_refused(self, account):
+        answer = APIClient().get("/api/portfolio/value", {"accountId": str(account.pk)})
+
+        assert answer.status_code == 401
+
+
+class TestSummary:
+    def test_describes_the_only_account_in_text(self, owner, account, vendors):
+        at = datetime.now(UTC)
+        trading.fund(account, positions={"MSFT": "2"})
+        vendors.data.found["MSFT"] = snapshot("MSFT", "350", at=at, close="349")
+
+        summary = selectors.get_summary(principal=owner, at=at)
+
+        positions = summary.pop("positions")
+        as_of = summary.pop("as_of")
+        assert summary == {
+            "value": "2000.00",
+            "cash": "1000.00",
+            "day_return": "5.00",
+            "day_return_percent": "0.25",
+            "currency": "USD",
+            "is_stale": True,
+            "unpriced": [],
+        }
+        assert as_of is None
+        assert [(p["symbol"], p["market_value"], p["weight_percent"]) for p in positions] == [
+            ("AAPL", "300.00", "15.00"),
+            ("MSFT", "700.00", "35.00"),
+        ]
+
+    def test_without_an_account_there_is_nothing(self, vendors):
+        with pytest.raises(NotFound):
+            selectors.get_summary(principal=trading.customer("new"), at=datetime.now(UTC))
+
+    def test_an_account_never_read_has_no_figures(self, owner, vendors):
+        trading.new_account(OWNER)
+
+        summary = selectors.get_summary(principal=owner, at=datetime.now(UTC))
+
+        assert (summary["value"], summary["cash"], summary["positions"]) == (None, None, [])
