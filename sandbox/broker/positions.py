@@ -108,14 +108,22 @@ def _close_one(broker: Broker, account: Account, position: Position) -> dict[str
     }
 
 
-async def show_account(broker: Broker, request: Request) -> Any:
-    """Answer the account as a trader sees it: cash, buying power, equity."""
-    account = broker.account(request.path_params["account_id"])
+_ALWAYS_ZERO = (
+    "accrued_fees",
+    "short_market_value",
+    "last_short_market_value",
+    "sma",
+    "intraday_adjustments",
+    "pending_reg_taf_fees",
+)
+
+
+def _money_of(broker: Broker, account: Account) -> dict[str, Decimal]:
+    """Return every amount of the trading account under the vendor's name for it."""
     power = figures.buying_power(broker, account)
     value = figures.market_value(broker, account.id)
     last_cash, last_value = figures.at_last_close(broker, account)
-    is_blocked = account.status != "ACTIVE"
-    money = {
+    return {
         "buying_power": power,
         "regt_buying_power": power,
         "effective_buying_power": power,
@@ -140,14 +148,12 @@ async def show_account(broker: Broker, request: Request) -> Any:
         "last_regt_buying_power": last_cash,
         "last_buying_power": last_cash,
     }
-    zeros = (
-        "accrued_fees",
-        "short_market_value",
-        "last_short_market_value",
-        "sma",
-        "intraday_adjustments",
-        "pending_reg_taf_fees",
-    )
+
+
+async def show_account(broker: Broker, request: Request) -> Any:
+    """Answer the account as a trader sees it: cash, buying power, equity."""
+    account = broker.account(request.path_params["account_id"])
+    is_blocked = account.status != "ACTIVE"
     since = figures.last_close(broker)
     return {
         "id": account.id,
@@ -167,6 +173,6 @@ async def show_account(broker: Broker, request: Request) -> Any:
         "clearing_broker": "ALPACA_APCA",
         "options_approved_level": 0,
         "options_trading_level": 0,
-        **{name: decimal_text(amount) for name, amount in money.items()},
-        **dict.fromkeys(zeros, "0"),
+        **{name: decimal_text(amount) for name, amount in _money_of(broker, account).items()},
+        **dict.fromkeys(_ALWAYS_ZERO, "0"),
     }

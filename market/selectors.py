@@ -1,0 +1,185 @@
+"""Questions about instruments, prices and companies; no customer is in any of them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import redis
+import structlog
+
+from core import realtime
+from core.errors import VendorError
+from market import frames, gateways
+from market.errors import PriceStale, PriceUnavailable, UnknownSymbol
+from market.facts import Session, Snapshot, new_york_date
+from market.models import Instrument, WantedSymbol
+from market.price_book import UNKNOWN, moment, nanoseconds, to_decimal
+
+logger = structlog.get_logger()
+FRESH: Final = timedelta(seconds=5)
+# A quiet symbol's best bid and ask may stand for a while without being wrong.
+FRESH_WHEN_ASKED: Final = timedelta(seconds=60)
+_LONGEST_SYMBOL: Final = 24
+_session: list[Session] = []
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What one share costs; `bid` and `ask` are known only when asked for just now."""
+
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal
+    previous_close: Decimal | None
+    as_of: datetime
+
+
+def get_instrument(*, symbol: str) -> Instrument:
+    """
+    Return an instrument, asking the broker the first time anybody names it.
+
+    That call is the reason not to use this inside a transaction. What the broker answers is kept.
+
+    :raises UnknownSymbol: neither we nor the broker know it.
+    :raises VendorError: we do not know it, and the broker could not be asked.
+    """
+    name = _name(symbol)
+    found = Instrument.objects.filter(symbol=name).first()
+    if found is None:
+        asset = gateways.get().broker.find_asset(name)
+        if asset is not None and asset.symbol == name:
+            Instrument.objects.keep([asset])
+            found = Instrument.objects.filter(symbol=name).first()
+    if found is None:
+        raise UnknownSymbol
+    return found
+
+
+def list_instruments(*, symbols: Iterable[str]) -> dict[str, Instrument]:
+    """Return the instruments that we know already, by symbol."""
+    return {row.symbol: row for row in Instrument.objects.filter(symbol__in=list(symbols))}
+
+
+def list_wanted(*, at: datetime) -> set[str]:
+    """List the symbols whose prices somebody wants to follow now."""
+    return WantedSymbol.symbols_at(at)
+
+
+def get_quote(*, symbol: str, at: datetime) -> Quote:
+    """
+    Return the price of a symbol: the one just published, or else the vendor's own answer.
+
+    :raises UnknownSymbol: there is no such instrument.
+    :raises PriceStale: the market is open and the last price is too old to act on.
+    :raises PriceUnavailable: nobody can tell a price right now.
+    """
+    try:
+        instrument = get_instrument(symbol=symbol)
+        return _published(instrument, at=at) or _asked(instrument.symbol, at=at)
+    except VendorError as error:
+        raise PriceUnavailable from error
+
+
+def get_company(*, ticker: str) -> Mapping[str, Any]:
+    """
+    Return a company's profile as the vendor writes it.
+
+    :raises UnknownSymbol: the vendor does not know the ticker.
+    :raises VendorError: the vendor could not be asked.
+    """
+    profile = gateways.get().companies.profile(_name(ticker))
+    if profile is None:
+        raise UnknownSymbol("There is no company with this ticker.")
+    return profile
+
+
+def get_session(*, at: datetime) -> Session:
+    """
+    Return the broker's word on whether its market is open, asked at most once per change.
+
+    :raises VendorError: the broker could not be asked.
+    """
+    if not _session or not _session[0].is_good(at=at) or _session[0].asked_at > at:
+        _session[:] = [gateways.get().broker.session()]
+    return _session[0]
+
+
+def read_prices(*, numbers: Collection[int]) -> frames.Frame | None:
+    """
+    Return the published prices of these instruments, or nothing when none was ever published.
+
+    :raises PriceUnavailable: Redis is away, or holds something else.
+    """
+    names = [frames.HEAD_FIELD, *(str(number).encode() for number in sorted(numbers))]
+    try:
+        values: list[Any] = realtime.connection().hmget(frames.SNAPSHOT_KEY, names)
+        found = {n: value for n, value in zip(names, values, strict=True) if value is not None}
+        return frames.decode_snapshot(found)
+    except (redis.RedisError, frames.NotAFrame) as error:
+        raise PriceUnavailable("Prices are not reachable right now.") from error
+
+
+def is_fresh(frame: frames.Frame, *, at: datetime) -> bool:
+    """Say whether the publisher is at work and hears its vendor."""
+    return not frame.is_stale and frame.sent_ms * 1_000_000 >= nanoseconds(at - FRESH)
+
+
+def ask_prices(*, symbols: Collection[str], at: datetime) -> Mapping[str, Snapshot]:
+    """
+    Ask the vendor for the prices of many symbols at once; those it does not know lack.
+
+    :raises VendorError: it could not be asked.
+    """
+    return gateways.get().data.snapshots(sorted(symbols), today=new_york_date(at))
+
+
+def _name(symbol: str) -> str:
+    """Write a symbol as everybody does; what cannot be one never reaches database or vendor."""
+    name = symbol.strip().upper()
+    if not (0 < len(name) <= _LONGEST_SYMBOL and name.isascii() and name.isprintable()):
+        raise UnknownSymbol
+    return name
+
+
+def _published(instrument: Instrument, *, at: datetime) -> Quote | None:
+    """Read the published price, if it and its publisher are fresh."""
+    try:
+        values: list[Any] = realtime.connection().hmget(
+            frames.SNAPSHOT_KEY, [frames.HEAD_FIELD, str(instrument.number)]
+        )
+        head_data, row_data = values
+        if head_data is None or row_data is None:
+            return None
+        head, (price, close, at_ns) = frames.decode(head_data), frames.read_row(row_data)
+    except (redis.RedisError, frames.NotAFrame) as error:
+        logger.warning("prices.not_read", error=type(error).__name__)
+        return None
+    if not is_fresh(head, at=at) or price == UNKNOWN or at_ns < nanoseconds(at - FRESH):
+        return None
+    return Quote(
+        symbol=instrument.symbol,
+        bid=None,
+        ask=None,
+        last=to_decimal(price),
+        previous_close=None if close == UNKNOWN else to_decimal(close),
+        as_of=moment(at_ns),
+    )
+
+
+def _asked(symbol: str, *, at: datetime) -> Quote:
+    found = gateways.get().data.snapshots([symbol], today=new_york_date(at)).get(symbol)
+    if found is None or found.last is None or found.as_of is None:
+        raise PriceUnavailable
+    if found.as_of < at - FRESH_WHEN_ASKED and get_session(at=at).is_open:
+        raise PriceStale
+    return Quote(
+        symbol=symbol,
+        bid=found.bid,
+        ask=found.ask,
+        last=found.last,
+        previous_close=found.previous_close,
+        as_of=found.as_of,
+    )

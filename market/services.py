@@ -1,0 +1,71 @@
+"""Actions of the market app: keep the list of instruments, and follow the prices wanted."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import redis
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from core import realtime, streams
+from market import following, frames, gateways
+from market.models import Instrument, WantedSymbol
+
+logger = structlog.get_logger()
+WANTED_FOR: Final = timedelta(hours=1)
+_WORTH_RENEWING: Final = timedelta(minutes=30)
+
+
+def want_symbols(*, reason: str, symbols: Iterable[str], at: datetime | None = None) -> None:
+    """
+    Have exactly these symbols' prices followed for this reason, for an hour unless said again.
+
+    Repeating oneself is cheap: nothing is written while more than half of the hour is left.
+    """
+    now = at or timezone.now()
+    wanted = set(symbols)
+    with transaction.atomic():
+        rows = {row.symbol: row for row in WantedSymbol.objects.filter(reason=reason)}
+        gone = rows.keys() - wanted
+        due = {
+            symbol
+            for symbol in wanted
+            if symbol not in rows or rows[symbol].until < now + _WORTH_RENEWING
+        }
+        WantedSymbol.objects.filter(reason=reason, symbol__in=gone).delete()
+        WantedSymbol.objects.bulk_create(
+            [WantedSymbol(reason=reason, symbol=s, until=now + WANTED_FOR) for s in sorted(due)],
+            update_conflicts=True,
+            unique_fields=["reason", "symbol"],
+            update_fields=["until"],
+        )
+        if gone or due:
+            transaction.on_commit(_tell_leader)
+
+
+def refresh_instruments(*, at: datetime) -> int:
+    """
+    Take over the broker's list of active assets, and say how many instruments changed.
+
+    :raises VendorError: the broker could not be read.
+    """
+    assets = gateways.get().broker.list_assets()
+    changed = Instrument.objects.keep(assets)
+    WantedSymbol.objects.filter(until__lt=at).delete()
+    logger.info("instruments.refreshed", count=changed)
+    return changed
+
+
+def follow_prices() -> bool:
+    """Follow and publish prices while this process leads; false at once when another does."""
+    return streams.lead("prices", following.follow)
+
+
+def _tell_leader() -> None:
+    """Move the version that the leader looks at; should this be lost, it looks by itself soon."""
+    try:
+        realtime.connection().incr(frames.WANTED_KEY)
+    except redis.RedisError as error:
+        logger.warning("prices.wanted_not_told", error=type(error).__name__)

@@ -1,0 +1,208 @@
+"""The real clients against the sandbox's wire."""
+
+import threading
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import httpx
+import pytest
+
+from core import realtime
+from core.errors import VendorRejected, VendorUnavailable
+from core.tests.sandboxes import running
+from market import frames, gateways, selectors, services
+from market.facts import Covered, Refused, Trade, new_york_date
+from market.tests.test_following import Listener, eventually, leading, want
+
+
+@pytest.fixture(scope="module")
+def running_sandbox():
+    with running() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox, settings):
+    running_sandbox.reset()
+    running_sandbox.point(settings)
+    settings.VENDOR_TOTAL_SECONDS = 3
+    settings.FMP_URL = f"{running_sandbox.url}/fmp"
+    settings.ALPACA_STREAM_URL = (
+        running_sandbox.url.replace("http:", "ws:") + "/alpaca/stream/v2/iex"
+    )
+    return running_sandbox
+
+
+def stream_faults(sandbox, **faults):
+    with httpx.Client(trust_env=False) as client:
+        client.post(f"{sandbox.url}/alpaca/stream/_faults", json=faults).raise_for_status()
+
+
+def today():
+    return new_york_date(datetime.now(UTC))
+
+
+class TestRest:
+    def test_an_asset_and_the_list_of_them(self, sandbox):
+        broker = gateways.get().broker
+
+        apple = broker.find_asset("AAPL")
+        assets = broker.list_assets()
+
+        assert apple is not None
+        assert (apple.symbol, apple.asset_class, apple.tradable) == ("AAPL", "us_equity", True)
+        assert apple in assets
+        assert broker.find_asset("NOPE") is None
+
+    def test_the_session(self, sandbox):
+        session = gateways.get().broker.session()
+
+        assert session.is_open
+        assert abs((session.asked_at - datetime.now(UTC)).total_seconds()) < 5
+        assert session.changes_at > session.asked_at
+
+    def test_snapshots_leave_out_what_nobody_knows(self, sandbox):
+        sandbox.control("POST", "/prices", {"AAPL": "123.45"})
+
+        found = gateways.get().data.snapshots(["AAPL", "NOPE", "not a symbol"], today=today())
+
+        assert set(found) == {"AAPL"}
+        apple = found["AAPL"]
+        assert apple.last == Decimal("123.45")
+        assert apple.bid is not None
+        assert apple.ask is not None
+        assert apple.bid < apple.ask
+        assert apple.previous_close is not None
+        assert apple.as_of is not None
+
+    def test_a_company_and_one_that_does_not_exist(self, sandbox):
+        companies = gateways.get().companies
+
+        apple = companies.profile("AAPL")
+
+        assert apple is not None
+        assert apple["symbol"] == "AAPL"
+        assert companies.profile("NOPE") is None
+
+
+class TestSocket:
+    def test_sends_what_is_asked_for(self, sandbox):
+        with gateways.get().stream.open() as opened:
+            opened.cover(["AAPL", "SPY"])
+            news = [item for _ in range(8) for item in opened.read(timeout_seconds=1)]
+
+        assert Covered(frozenset({"AAPL", "SPY"})) in news
+        trades = [item for item in news if isinstance(item, Trade)]
+        assert {trade.symbol for trade in trades} == {"AAPL", "SPY"}
+        assert all(type(t.price) is float and type(t.at_ns) is int for t in trades)
+
+    def test_covering_less_sends_less(self, sandbox):
+        with gateways.get().stream.open() as opened:
+            opened.cover(["AAPL", "SPY"])
+            opened.cover(["SPY"])
+            news = [item for _ in range(6) for item in opened.read(timeout_seconds=1)]
+
+        assert Covered(frozenset({"SPY"})) in news
+
+    def test_a_wrong_key_is_rejected(self, sandbox, settings):
+        settings.ALPACA_BROKER_SECRET = "wrong"
+
+        with pytest.raises(VendorRejected) as caught, gateways.get().stream.open():
+            pass
+
+        assert caught.value.vendor_code == "402"
+
+    def test_a_second_connection_is_unavailable(self, sandbox):
+        stream = gateways.get().stream
+
+        with stream.open(), pytest.raises(VendorUnavailable) as caught, stream.open():
+            pass
+
+        assert caught.value.vendor_code == "406"
+
+    def test_the_limit_of_symbols_keeps_the_connection(self, sandbox):
+        stream_faults(sandbox, symbol_limit=1)
+        with gateways.get().stream.open() as opened:
+            opened.cover(["AAPL", "SPY"])
+            news = [item for _ in range(2) for item in opened.read(timeout_seconds=1)]
+
+        assert Refused(405) in news
+
+    def test_nobody_there_is_unavailable(self, settings):
+        settings.ALPACA_STREAM_URL = "ws://127.0.0.1:9/x"
+
+        with pytest.raises(VendorUnavailable), gateways.get().stream.open():
+            pass
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_prices")
+class TestFollowing:
+    def test_a_changed_price_is_published_at_once(self, sandbox):
+        want("AAPL")
+        with Listener() as heard, leading():
+            assert eventually(lambda: heard.price_of("AAPL"))
+            sandbox.control("POST", "/prices", {"AAPL": "123.45"})
+            started = time.monotonic()
+            assert eventually(lambda: heard.price_of("AAPL") == Decimal("123.45"), within=2)
+            assert time.monotonic() - started < 0.6
+
+            quote = selectors.get_quote(symbol="AAPL", at=datetime.now(UTC))
+
+        assert quote.last == Decimal("123.45")
+        assert quote.previous_close is not None
+        assert not heard.frames[-1].is_stale
+
+    def test_spoiled_ticks_change_nothing(self, sandbox):
+        stream_faults(sandbox, bad_tick_every=2, duplicate=True)
+        want("AAPL")
+        with Listener() as heard, leading():
+            assert eventually(lambda: heard.price_of("AAPL"))
+            heard.read(seconds=3)
+
+        prices = [price for frame in heard.frames for price in frame.prices.tolist()]
+        assert len(prices) > 4
+        assert all(1 * 10**9 < price < 10_000 * 10**9 for price in prices)
+
+    def test_a_stalled_feed_is_stale_and_comes_back(self, sandbox, settings):
+        settings.FEED_STALE_SECONDS = 1
+        with Listener() as heard, leading():
+            assert eventually(lambda: heard.price_of("SPY"))
+            stream_faults(sandbox, stall=True)
+            assert eventually(lambda: heard.read()[-1].is_stale, within=3)
+            stream_faults(sandbox, stall=False)
+            assert eventually(lambda: not heard.read()[-1].is_stale, within=5)
+
+    def test_a_dropped_connection_comes_back(self, sandbox):
+        with Listener() as heard, leading():
+            assert eventually(lambda: heard.price_of("SPY"))
+            stream_faults(sandbox, disconnect=True)
+            sandbox.control("POST", "/prices", {"SPY": "321.5"})
+            assert eventually(lambda: heard.price_of("SPY") == Decimal("321.5"))
+
+    def test_only_one_process_leads(self, sandbox):
+        with Listener() as heard:
+            results = []
+            threads = [
+                threading.Thread(target=lambda: results.append(services.follow_prices()))
+                for _ in range(2)
+            ]
+            threads[0].start()
+            assert eventually(heard.read)
+            threads[1].start()
+            threads[1].join(timeout=5)
+            assert results == [False]
+            _stop_leading()
+            threads[0].join(timeout=10)
+
+        assert results == [False, True]
+        assert realtime.connection().exists(frames.SNAPSHOT_KEY)
+
+
+def _stop_leading():
+    """Take the lease away, which the leader sees when it next renews."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE core_leaserow SET fence = fence + 1 WHERE name = 'stream.prices'")
