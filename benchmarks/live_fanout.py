@@ -47,7 +47,7 @@ class Plan:
     sockets: int
     seconds: float
     frames_per_second: float
-    rounds: int = 3
+    rounds: int = 2
     in_flight: int = 2
 
 
@@ -357,7 +357,7 @@ def main() -> None:
     """Run everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=3.6, help="for each measurement")
+    parser.add_argument("--seconds", type=float, default=2.4, help="for each measurement")
     parser.add_argument("--frames", type=float, default=10.0, help="frames a second when paced")
     options = parser.parse_args()
     plan = Plan(options.sockets, options.seconds, options.frames)

@@ -138,10 +138,11 @@ def ask_prices(*, symbols: Collection[str], at: datetime) -> Mapping[str, Snapsh
 
 def _name(symbol: str) -> str:
     """Write a symbol as everybody does; what cannot be one never reaches database or vendor."""
-    name = symbol.strip().upper()
+    name = symbol.strip()
+    # Judged before the capitals: some letters of other scripts have ASCII ones.
     if not (0 < len(name) <= _LONGEST_SYMBOL and name.isascii() and name.isprintable()):
         raise UnknownSymbol
-    return name
+    return name.upper()
 
 
 def _published(instrument: Instrument, *, at: datetime) -> Quote | None:

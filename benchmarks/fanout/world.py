@@ -61,41 +61,51 @@ def make(*, accounts: int, seed: int = 7) -> World:
     now = datetime.now(UTC)
     with acting_as(SYSTEM):
         made = _accounts(table("accounts.BrokerageAccount"), accounts)
-        balances, positions = table("trading.CashBalance"), table("trading.Position")
-        balances.bulk_create(
-            [
-                balances.model(
-                    account_id=account.pk,
-                    user_id=account.user_id,
-                    cash=Decimal(1000),
-                    buying_power=Decimal(1000),
-                    fetched_at=now,
-                )
-                for account in made
-            ]
-        )
-        positions.bulk_create(
-            [
-                positions.model(
-                    account_id=account.pk,
-                    user_id=account.user_id,
-                    symbol=rows[index][1],
-                    quantity=quantity,
-                    available_quantity=quantity,
-                    average_entry_price=Decimal(90),
-                    cost_basis=quantity * 90,
-                )
-                for account in made
-                for index in random.choice(len(rows), POSITIONS, replace=False)
-                for quantity in [Decimal(int(random.integers(1, 10**6))) / 1000]
-            ],
-            batch_size=5000,
-        )
+        _balances(table("trading.CashBalance"), made, now)
+        _positions(table("trading.Position"), made, [symbol for _, symbol in rows], random)
     key = api_keys.create(
         label="benchmark", scopes=["portfolio:read", "act_for"], expires_at=now + timedelta(hours=1)
     )
     numbers = np.array([number for number, _ in rows], dtype="<u4")
     return World(accounts=[account.pk for account in made], numbers=numbers, api_key=key.text)
+
+
+def _balances(manager: Any, accounts: list[Any], now: datetime) -> None:
+    thousand = Decimal(1000)
+    manager.bulk_create(
+        [
+            manager.model(
+                account_id=account.pk,
+                user_id=account.user_id,
+                cash=thousand,
+                buying_power=thousand,
+                fetched_at=now,
+            )
+            for account in accounts
+        ]
+    )
+
+
+def _positions(
+    manager: Any, accounts: list[Any], symbols: list[str], random: np.random.Generator
+) -> None:
+    manager.bulk_create(
+        [
+            manager.model(
+                account_id=account.pk,
+                user_id=account.user_id,
+                symbol=symbols[index],
+                quantity=quantity,
+                available_quantity=quantity,
+                average_entry_price=Decimal(90),
+                cost_basis=quantity * 90,
+            )
+            for account in accounts
+            for index in random.choice(len(symbols), POSITIONS, replace=False)
+            for quantity in [Decimal(int(random.integers(1, 10**6))) / 1000]
+        ],
+        batch_size=5000,
+    )
 
 
 def _accounts(manager: Any, count: int) -> list[Any]:

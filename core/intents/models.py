@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from core import crypto
 from core.clock import Now
@@ -174,8 +174,3 @@ def take_lease(model: type[_Row], pk: UUID, *, holder: UUID, seconds: float) -> 
         .update(lease_holder=holder, lease_until=Now() + timedelta(seconds=seconds))
     )
     return taken == 1
-
-
-def count_attempt(model: type[_Row], pk: UUID) -> None:
-    """Count one call to the vendor."""
-    rows(model).filter(pk=pk).update(attempts=F("attempts") + 1, sent_at=Now())

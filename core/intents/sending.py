@@ -1,7 +1,7 @@
 """Sending an intent once: lease, commit, one call, and the outcome under the row's lock."""
 
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -14,7 +14,7 @@ from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.failpoints import failpoint
 from core.ids import new_id
 from core.intents.couriers import Courier, Receipt
-from core.intents.models import CLOSED, Intent, count_attempt, rows, take_lease
+from core.intents.models import CLOSED, Intent, rows
 from core.intents.states import IntentState
 
 logger = structlog.get_logger()
@@ -31,10 +31,10 @@ def send_once(intent_id: UUID, *, through: Courier[Row], at: datetime) -> Row:
     """
     failpoint("intent.committed")
     holder = new_id()
-    if not _start(intent_id, through=through, holder=holder, at=at):
-        return _read(intent_id, through=through)
+    intent, is_ours = _start(intent_id, through=through, holder=holder, at=at)
+    if not is_ours:
+        return intent
     failpoint("intent.leased")
-    intent = _read(intent_id, through=through)
     release_connection()
     return _deliver(intent, through=through, holder=holder, at=at)
 
@@ -45,31 +45,50 @@ def release_connection() -> None:
         connection.close()
 
 
-def _start(intent_id: UUID, *, through: Courier[Row], holder: UUID, at: datetime) -> bool:
-    """Take the lease and move PENDING → SENDING, all in one short transaction."""
+def _start(
+    intent_id: UUID, *, through: Courier[Row], holder: UUID, at: datetime
+) -> tuple[Row, bool]:
+    """Take the lease and move PENDING → SENDING, if nobody else has; under the row's lock."""
     with acting_as(SYSTEM):
-        seconds = settings.INTENT_LEASE_SECONDS
-        if not take_lease(through.model, intent_id, holder=holder, seconds=seconds):
-            return False
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
-        if intent.state != S.PENDING or not through.may_send(intent):
-            drop_lease(intent)
-            return False
-        count_attempt(through.model, intent_id)
-        intent.refresh_from_db(fields=["attempts", "sent_at"])
-        intent.advance(S.SENDING, at=at)
-        return True
+        intent = _locked(intent_id, through=through)
+        is_free = intent.lease_until is None or intent.lease_until < intent.now
+        if intent.state != S.PENDING or not is_free or not through.may_send(intent):
+            return intent, False
+        _begin(intent, holder=holder, at=at)
+        return intent, True
+
+
+def _locked(intent_id: UUID, *, through: Courier[Row]) -> Any:
+    """Lock the row, with the database's time as `now`."""
+    return rows(through.model).select_for_update().annotate(now=Now()).get(pk=intent_id)
+
+
+def _begin(intent: Any, *, holder: UUID, at: datetime, **changes: Any) -> None:
+    """Move to SENDING under our lease and count the attempt, in one write."""
+    intent.advance(
+        S.SENDING,
+        at=at,
+        attempts=intent.attempts + 1,
+        sent_at=intent.now,
+        lease_holder=holder,
+        lease_until=intent.now + timedelta(seconds=settings.INTENT_LEASE_SECONDS),
+        **changes,
+    )
 
 
 def resend(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> Row:
     """Send again, with the same id, an UNKNOWN intent the vendor has no trace of."""
     with acting_as(SYSTEM):
-        row = rows(through.model).select_for_update().get(pk=intent.pk)
+        row: Row = _locked(intent.pk, through=through)
         if row.state != S.UNKNOWN or row.lease_holder != holder or not through.may_send(row):
             return row
-        count_attempt(through.model, row.pk)
-        row.refresh_from_db(fields=["attempts", "sent_at"])
-        row.advance(S.SENDING, at=at, reason="The vendor has no trace of it; sent again.", looks=0)
+        _begin(
+            row,
+            holder=holder,
+            at=at,
+            reason="The vendor has no trace of it; sent again.",
+            looks=0,
+        )
     release_connection()
     return _deliver(row, through=through, holder=holder, at=at)
 
@@ -139,13 +158,6 @@ def dismiss(intent_id: UUID, *, through: Courier[Row], at: datetime) -> Row:
         return record(intent_id, never, through=through, at=at)
 
 
-def drop_lease(intent: Intent) -> None:
-    """Free the row for the next claimant."""
-    intent.lease_holder = None
-    intent.lease_until = None
-    intent.save(update_fields=["lease_holder", "lease_until"])
-
-
 def _put_back(
     intent_id: UUID,
     *,
@@ -201,14 +213,8 @@ def lose_track(intent: Intent, *, at: datetime, reason: str) -> None:
     intent.refresh_from_db(fields=["due_at"])
 
 
-def _read(intent_id: UUID, *, through: Courier[Row]) -> Row:
-    with acting_as(SYSTEM):
-        return rows(through.model).get(pk=intent_id)
-
-
 __all__ = [
     "dismiss",
-    "drop_lease",
     "lose_track",
     "record",
     "release_connection",

@@ -261,7 +261,7 @@ class TestConversation:
             socket.send(type="heartbeat", timestamp=1)
             assert socket.next(kind="heartbeat_ack")["type"] == "heartbeat_ack"
 
-    @pytest.mark.slow
+    @pytest.mark.proof
     def test_a_quiet_socket_stays_open_for_a_minute(self, port, account, token, publisher):
         with signed_in(port, account.pk, token) as socket:
             socket.next()

@@ -230,7 +230,7 @@ class Order(Intent, CustomerOwned):
     @property
     def is_booked(self) -> bool:
         """Say whether the stored holdings contain all that was filled."""
-        return self.booked_quantity >= self.filled_quantity
+        return bool(self.booked_quantity >= self.filled_quantity)
 
     @property
     def is_refused(self) -> bool:
