@@ -182,6 +182,7 @@ CELERY_BEAT_SCHEDULE = {
     "refresh accounts": {"task": "accounts.refresh_accounts", "schedule": 30.0},
     "refresh relationships": {"task": "funding.refresh_relationships", "schedule": 30.0},
     "refresh transfers": {"task": "funding.refresh_transfers", "schedule": 30.0},
+    "refresh instruments": {"task": "market.refresh_instruments", "schedule": 6 * 3600.0},
     "follow prices": {"task": "market.follow_prices", "schedule": 10.0, "options": _STREAM},
     "follow accounts": {"task": "accounts.follow_events", "schedule": 10.0, "options": _STREAM},
     "follow funding": {"task": "funding.follow_events", "schedule": 10.0, "options": _STREAM},
