@@ -115,7 +115,7 @@ class TestSpeed:
             hold_price(clera, "VTI", price)
             seen, _ = watcher.wait_for(
                 lambda message, before=before: (
-                    has_value(message) and abs(message["raw_value"] - before) > 1000
+                    has_value(message) and abs(message["raw_value"] - before) > 500
                 ),
                 after=asked,
             )
