@@ -53,12 +53,12 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, script: str, seconds: float = 20) -> Any:
+    def until(self, script: str, seconds: float = 20) -> bool:
         """Ask again and again until the answer is truthy."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            if found := self.ask(script):
-                return found
+            if self.ask(f"Boolean({script})"):
+                return True
             time.sleep(0.1)
         raise AssertionError(f"never true: {script}\n{self.ask('document.body.innerText')}")
 
