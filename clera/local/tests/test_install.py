@@ -110,7 +110,7 @@ class TestRequirePython:
         chosen = python.format(old=tmp_path / "old", bare=tmp_path / "bare")
 
         told = subprocess.run(
-            ["make", "require-python", f"PYTHON={chosen}"],
+            ["make", "--no-print-directory", "require-python", f"PYTHON={chosen}"],
             cwd=CHECKOUT,
             capture_output=True,
             text=True,
@@ -125,7 +125,7 @@ class TestRequirePython:
 
     def test_is_content_with_the_one_that_runs_this(self):
         told = subprocess.run(
-            ["make", "require-python", f"PYTHON={sys.executable}"],
+            ["make", "--no-print-directory", "require-python", f"PYTHON={sys.executable}"],
             cwd=CHECKOUT,
             capture_output=True,
             text=True,
