@@ -24,6 +24,10 @@ CLOSED: Final[dict[str, None]] = {
 }
 
 
+# Nobody holds the right to work on the row now.
+FREE: Final = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+
+
 class IntentQuerySet(models.QuerySet[_Row]):
     """What every kind of intent is asked for; apps extend it."""
 
@@ -166,10 +170,9 @@ class Intent(models.Model):
 
 def take_lease(model: type[_Row], pk: UUID, *, holder: UUID, seconds: float) -> bool:
     """Claim the right to send or look up this row; one UPDATE decides between claimants."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
     taken = (
         rows(model)
-        .filter(free, pk=pk)
+        .filter(FREE, pk=pk)
         .exclude(state__in=SETTLED)
         .update(lease_holder=holder, lease_until=Now() + timedelta(seconds=seconds))
     )

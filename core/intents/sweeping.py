@@ -15,7 +15,7 @@ from core.errors import CleraError, VendorError
 from core.ids import new_id
 from core.intents import sending
 from core.intents.couriers import Courier
-from core.intents.models import CLOSED, Intent, rows, take_lease
+from core.intents.models import CLOSED, FREE, Intent, rows, take_lease
 from core.intents.states import IntentState
 
 logger = structlog.get_logger()
@@ -76,22 +76,19 @@ def _ids(through: Courier[Row], *conditions: Q) -> list[UUID]:
         return list(waiting.values_list("pk", flat=True)[:BATCH])
 
 
-_FREE = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
-
-
 def _is_stale(through: Courier[Row]) -> Q:
     too_old = Q(created_at__lt=Now() - through.gives_up_after)
     return Q(state=S.PENDING) & (too_old | Q(sealed_until__lt=Now()))
 
 
 def _stale(through: Courier[Row]) -> list[UUID]:
-    return _ids(through, _FREE, _is_stale(through))
+    return _ids(through, FREE, _is_stale(through))
 
 
 def _forgotten(through: Courier[Row]) -> list[UUID]:
     return _ids(
         through,
-        _FREE,
+        FREE,
         Q(state=S.PENDING, due_at__lte=Now(), created_at__lt=Now() - GRACE),
     )
 
@@ -101,14 +98,14 @@ def _abandoned(through: Courier[Row]) -> list[UUID]:
 
 
 def _unknown(through: Courier[Row]) -> list[UUID]:
-    return _ids(through, _FREE, Q(state=S.UNKNOWN, due_at__lte=Now()))
+    return _ids(through, FREE, Q(state=S.UNKNOWN, due_at__lte=Now()))
 
 
 def _cancel(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
     """Give up on what never reached the vendor; the customer submits again."""
     with acting_as(SYSTEM):
         waiting = rows(through.model).select_for_update(skip_locked=True)
-        intent = waiting.filter(_FREE, _is_stale(through), pk=intent_id).first()
+        intent = waiting.filter(FREE, _is_stale(through), pk=intent_id).first()
         if intent is None:
             return
         intent.advance(
