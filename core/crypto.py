@@ -39,8 +39,7 @@ def seal(plain: bytes, *, bound_to: str) -> bytes:
     ring = _ring(tuple(settings.FIELD_KEYS))
     key_id, cipher = next(iter(ring.items()))
     nonce = os.urandom(_NONCE_BYTES)
-    head = key_id.encode()
-    return bytes([len(head)]) + head + nonce + cipher.encrypt(nonce, plain, bound_to.encode())
+    return prefix_of(key_id) + nonce + cipher.encrypt(nonce, plain, bound_to.encode())
 
 
 def unseal(sealed: bytes, *, bound_to: str) -> bytes:
@@ -63,5 +62,26 @@ def unseal(sealed: bytes, *, bound_to: str) -> bytes:
 
 def blind_index(value: str, *, purpose: str) -> str:
     """Fingerprint a secret with a key, so that equal ones are found without storing them."""
+    return fingerprint(value.encode(), purpose=purpose)
+
+
+def fingerprint(content: bytes, *, purpose: str) -> str:
+    """Fingerprint secret bytes, such as a document, with a key."""
     key = settings.BLIND_INDEX_KEY.encode()
-    return hmac.new(key, f"{purpose}:{value}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, purpose.encode() + b":" + content, hashlib.sha256).hexdigest()
+
+
+def key_ids() -> list[str]:
+    """Name the keys of `FIELD_KEYS`, the newest first."""
+    return list(_ring(tuple(settings.FIELD_KEYS)))
+
+
+def prefix_of(key_id: str) -> bytes:
+    """Return what every value sealed with this key begins with."""
+    head = key_id.encode()
+    return bytes([len(head)]) + head
+
+
+def key_id_of(sealed: bytes) -> str:
+    """Name the key that a value was sealed with."""
+    return bytes(sealed)[1 : 1 + sealed[0]].decode(errors="replace") if sealed else ""

@@ -2,7 +2,9 @@
 
 from django.db import models
 
+from core.audit.models import AuditEntry, AuditLink, AuditPending
 from core.auth.api_key_model import ApiKey
+from core.auth.staff_device import StaffDevice
 from core.clock import Now
 from core.idempotency import IdempotencyRow
 from core.inbox import InboxEvent, StreamCursor
@@ -34,10 +36,14 @@ class LeaseRow(models.Model):
 
 __all__ = [
     "ApiKey",
+    "AuditEntry",
+    "AuditLink",
+    "AuditPending",
     "CustomerOwned",
     "IdempotencyRow",
     "InboxEvent",
     "IntentStep",
     "LeaseRow",
+    "StaffDevice",
     "StreamCursor",
 ]

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from core import health
+from core.audit import chain
 
 
 @shared_task(name="core.beat_heartbeat")
@@ -22,3 +23,15 @@ def beat_heartbeat_money() -> None:
 def beat_heartbeat_agents() -> None:
     """Write the heartbeat of the agents' queue."""
     health.beat_heartbeat(queue="agents", at=timezone.now())
+
+
+@shared_task(name="core.extend_audit")
+def extend_audit() -> None:
+    """Link the audit entries that wait."""
+    chain.extend()
+
+
+@shared_task(name="core.anchor_audit")
+def anchor_audit() -> None:
+    """Write the end of the audit chain into the log."""
+    chain.anchor()

@@ -67,6 +67,7 @@ class Facts:
 
     account_status: str
     is_account_active: bool
+    is_account_frozen: bool
     instrument: Traits | None
     quote: MarketQuote | None
     spendable: Decimal | None
@@ -194,6 +195,8 @@ def _size_field(ticket: Ticket) -> str:
 def _account(_ticket: Ticket, facts: Facts) -> _Refusal | None:
     if facts.is_account_active:
         return None
+    if facts.is_account_frozen:
+        return "account_frozen", "account_id", "Orders are stopped for now; ask support."
     detail = f"The account is {facts.account_status or 'not open yet'}; only ACTIVE ones trade."
     return "account_not_active", "account_id", detail
 

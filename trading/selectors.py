@@ -338,6 +338,7 @@ def facts_for(
     return Facts(
         account_status=account.vendor_status,
         is_account_active=account.is_tradable,
+        is_account_frozen=account.is_frozen,
         instrument=view.instrument,
         quote=view.quote,
         spendable=_spendable(balance, account.pk),

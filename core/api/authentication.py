@@ -7,6 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from core.auth import api_keys
+from core.auth.delegation import act_for
 from core.auth.principals import Principal, UserMismatch
 from core.auth.sockets import authenticate_token
 from core.errors import Unauthenticated
@@ -67,5 +68,6 @@ def principal_of(request: Request, *, user_id: str | None = None) -> Principal:
     named = request.headers.get(ACT_FOR_HEADER)
     if named is not None and user_id is not None and named != user_id:
         raise UserMismatch
-    target = user_id if user_id is not None else named
-    return principal if target is None else principal.acting_for(target)
+    if user_id is not None:
+        return act_for(principal, user_id, via="body")
+    return principal if named is None else act_for(principal, named, via="header")

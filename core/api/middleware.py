@@ -18,11 +18,6 @@ _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 Handler = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
 
-def current_request_id() -> str | None:
-    """Return the id of the request being worked on, or nothing outside of one."""
-    return structlog.contextvars.get_contextvars().get("request_id")
-
-
 class RequestContext:
     """Works in front of synchronous and asynchronous views alike."""
 

@@ -20,6 +20,11 @@ class BodyTooLarge(CleraError):
 class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
+    @property
+    def limit(self) -> int:
+        """Say how many bytes a body may have."""
+        return int(settings.API_MAX_BODY_BYTES)
+
     def parse(
         self,
         stream: IO[Any],
@@ -29,12 +34,11 @@ class StrictJSONParser(BaseParser):
         """
         Read one JSON object.
 
-        :raises BodyTooLarge: more than `API_MAX_BODY_BYTES`.
+        :raises BodyTooLarge: more than the limit.
         :raises ParseError: not an object, or not JSON as `core.exact_json` accepts it.
         """
-        limit: int = settings.API_MAX_BODY_BYTES
-        data = stream.read(limit + 1)
-        if len(data) > limit:
+        data = stream.read(self.limit + 1)
+        if len(data) > self.limit:
             raise BodyTooLarge
         try:
             value = exact_json.loads(data)
@@ -43,3 +47,11 @@ class StrictJSONParser(BaseParser):
         if not isinstance(value, dict):
             raise ParseError("The body must be a JSON object.")
         return value
+
+
+class UploadParser(StrictJSONParser):
+    """For the routes of `API_UPLOAD_PATHS`, whose bodies hold a file in base64."""
+
+    @property
+    def limit(self) -> int:
+        return int(settings.API_MAX_UPLOAD_BYTES)

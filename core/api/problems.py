@@ -1,5 +1,6 @@
 """One shape for everything that goes wrong: application/problem+json."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,8 +15,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from core import exact_json
-from core.api.middleware import current_request_id
 from core.errors import CleraError, Forbidden, NotFound, ServiceBusy, Unauthenticated
+from core.rate_limits import Throttled
+from core.tracing import current_request_id
 
 logger = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -64,6 +66,8 @@ def describe(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
         ours = error if isinstance(error, CleraError) else _translated(error)
         problem, retry_after = _from_ours(ours), ours.retry_after_seconds
     headers = {"Cache-Control": "no-store"}
+    if isinstance(error, Throttled):
+        headers |= error.headers
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     if problem["status"] == HTTPStatus.UNAUTHORIZED:
@@ -99,7 +103,7 @@ def _from_framework(error: exceptions.APIException) -> tuple[dict[str, Any], int
     status = HTTPStatus(error.status_code)
     problem = _problem(status, _CODES.get(status, "error"), str(error.detail))
     wait = getattr(error, "wait", None)  # only a throttled request has one
-    return problem, None if wait is None else max(1, round(wait))
+    return problem, None if wait is None else max(1, math.ceil(wait))
 
 
 def _problem(status: int, code: str, detail: str) -> dict[str, Any]:
@@ -149,6 +153,11 @@ def _answer(request: HttpRequest, error: CleraError) -> HttpResponse | None:
     wants_page = "text/html" in request.headers.get("Accept", "")
     if wants_page and not request.path.startswith("/api/"):
         return None
+    return answer(error)
+
+
+def answer(error: CleraError) -> HttpResponse:
+    """Answer an error outside of any view."""
     body, headers = describe(error)
     return HttpResponse(
         exact_json.dumps(body), status=error.status, content_type=MEDIA_TYPE, headers=headers

@@ -1,14 +1,33 @@
 """Credentials of sockets, which browsers cannot put into a header."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.utils import timezone
 
 from core.auth import api_keys, tokens
+from core.auth.delegation import act_for as acting_for
 from core.auth.principals import Principal
+from core.errors import Forbidden
 
 SUBPROTOCOL = "clera.v1"
 _BEARER = "bearer."
+
+
+@dataclass(frozen=True)
+class Admission:
+    """
+    Somebody who may see an account, until their credential runs out.
+
+    `owner` is whose sockets are counted together; `key_id` names the key, when it was one.
+    """
+
+    account_id: UUID
+    owner: str
+    key_id: str | None
+    expires_at: datetime | None
 
 
 def authenticate_token(text: str) -> Principal:
@@ -21,6 +40,20 @@ def authenticate_token(text: str) -> Principal:
     if api_keys.looks_like_key(text):
         return api_keys.authenticate(text, at=timezone.now())
     return tokens.verify(text)
+
+
+def bearer_of(token: str, *, scope: str, act_for: str | None = None) -> Principal:
+    """
+    Turn what a socket was opened with into the principal it acts as, and record who was named.
+
+    :raises Unauthenticated: the token is not valid.
+    :raises Forbidden: it lacks the scope, or names a customer and may not.
+    :raises UserMismatch: a customer names somebody else.
+    """
+    principal = authenticate_token(token)
+    if not principal.can(scope):
+        raise Forbidden(f"This credential lacks the scope {scope}.")
+    return principal if act_for is None else acting_for(principal, act_for, via="socket")
 
 
 def token_in(subprotocols: Iterable[str]) -> str | None:

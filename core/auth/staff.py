@@ -6,7 +6,7 @@ from http import HTTPStatus
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from core.auth import SYSTEM, acting_as
+from core.auth import Principal, acting_as
 
 
 class StaffSeesEverything:
@@ -23,7 +23,7 @@ class StaffSeesEverything:
         user = request.user
         if not (request.path.startswith("/admin/") and user.is_active and user.is_staff):
             return self._get_response(request)
-        with acting_as(SYSTEM):
+        with acting_as(Principal.staff(user.pk)):
             response = self._get_response(request)
             render = getattr(response, "render", None)
             response = render() if callable(render) else response

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState
+from core.db.operations import Statements
 
 APP_ROLE = "clera_app"
 AGENTS_ROLE = "clera_agents"
@@ -65,46 +63,7 @@ def undo_row_security_sql(table: str) -> list[str]:
     ]
 
 
-class _Statements(Operation):
-    """An operation that only runs SQL and leaves Django's picture of the models alone."""
-
-    reduces_to_sql = True
-    reversible = True
-
-    def __init__(self, table: str) -> None:
-        self.table = table
-
-    def forwards(self) -> list[str]:
-        raise NotImplementedError
-
-    def backwards(self) -> list[str]:
-        raise NotImplementedError
-
-    def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        """Change nothing: policies and grants are no part of the models."""
-
-    def database_forwards(
-        self,
-        app_label: str,  # noqa: ARG002 - Django's signature
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,  # noqa: ARG002
-        to_state: ProjectState,  # noqa: ARG002
-    ) -> None:
-        for statement in self.forwards():
-            schema_editor.execute(statement)
-
-    def database_backwards(
-        self,
-        app_label: str,  # noqa: ARG002
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,  # noqa: ARG002
-        to_state: ProjectState,  # noqa: ARG002
-    ) -> None:
-        for statement in self.backwards():
-            schema_editor.execute(statement)
-
-
-class EnableRowSecurity(_Statements):
+class EnableRowSecurity(Statements):
     """Bind a customer-owned table (one with a `user_id` column) to the acting principal."""
 
     def __init__(self, table: str, *, agents: str = "SELECT") -> None:
@@ -124,7 +83,7 @@ class EnableRowSecurity(_Statements):
         return f"Enable row security on {self.table}"
 
 
-class GrantTable(_Statements):
+class GrantTable(Statements):
     """Let the product's roles use a table that belongs to no customer."""
 
     def __init__(self, table: str, *, app: str = _ALL_VERBS, agents: str = "") -> None:

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from core import crypto
 from core.clock import Now
+from core.db.sealed import SealedColumn, open_from, seal_into
 from core.ids import new_id
 from core.intents.states import SETTLED, TRANSITIONS, UNDECIDED, IllegalMove, IntentState
 
@@ -55,6 +55,9 @@ class IntentStep(models.Model):
     to_state = models.CharField(max_length=16)
     reason = models.CharField(max_length=300, blank=True)
     vendor_status = models.CharField(max_length=64, blank=True)
+    vendor_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it happened, in the vendor's words."
+    )
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -86,7 +89,7 @@ class Intent(models.Model):
     due_at = models.DateTimeField(
         db_default=Now(), help_text="When the sweep should look at it next."
     )
-    sealed_payload = models.BinaryField(null=True, blank=True, editable=False)
+    sealed_payload = SealedColumn(null=True, blank=True)
     sealed_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     sent_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -151,7 +154,7 @@ class Intent(models.Model):
 
     def seal_payload(self, plain: bytes, *, at: datetime) -> None:
         """Keep a secret the vendor must get, until it is sent or too old (the caller saves)."""
-        self.sealed_payload = crypto.seal(plain, bound_to=self._bound_to())
+        seal_into(self, "sealed_payload", plain)
         self.sealed_until = at + timedelta(seconds=settings.SEALED_PAYLOAD_SECONDS)
 
     def open_payload(self) -> bytes:
@@ -160,12 +163,7 @@ class Intent(models.Model):
 
         :raises Unsealable: it was erased or is not this row's.
         """
-        if self.sealed_payload is None:
-            raise crypto.Unsealable("The sealed value has been erased.")
-        return crypto.unseal(bytes(self.sealed_payload), bound_to=self._bound_to())
-
-    def _bound_to(self) -> str:
-        return f"{self.kind}.sealed_payload.{self.pk}"
+        return open_from(self, "sealed_payload")
 
 
 def take_lease(model: type[_Row], pk: UUID, *, holder: UUID, seconds: float) -> bool:

@@ -24,24 +24,37 @@ class ToldByVendor(Intent):
         """
         Take over the vendor's word; false when it is old news or says nothing new.
 
-        The caller holds the row's lock. News without a time counts as newer than all before.
+        The caller holds the row's lock. News without a time counts as newer than all before. Old
+        news changes nothing and still belongs to the history.
         """
-        is_old = at is not None and self.vendor_status_at is not None and at < self.vendor_status_at
-        if is_old or not status:
-            return False
+        is_new, step = self.take_over(status, at=at)
+        self.save(update_fields=["vendor_status", "vendor_status_at"])
+        if step is not None:
+            step.save(force_insert=True)
+        return is_new
+
+    def take_over(self, status: str, *, at: datetime | None) -> tuple[bool, IntentStep | None]:
+        """Do what `note_status` does and save nothing: the caller saves the row and the step."""
+        if not status:
+            return False, None
+        if at is not None and self.vendor_status_at is not None and at < self.vendor_status_at:
+            late = "This news came late; the status had moved on."
+            return False, self._step(status, at=at, reason=late)
         is_new = status[:64] != self.vendor_status
         self.vendor_status = status[:64]
         self.vendor_status_at = at or self.vendor_status_at
-        self.save(update_fields=["vendor_status", "vendor_status_at"])
-        if is_new:
-            IntentStep.objects.create(
-                intent_kind=self._meta.label,
-                intent_id=self.pk,
-                from_state=self.state,
-                to_state=self.state,
-                vendor_status=self.vendor_status,
-            )
-        return is_new
+        return is_new, self._step(status, at=at) if is_new else None
+
+    def _step(self, status: str, *, at: datetime | None, reason: str = "") -> IntentStep:
+        return IntentStep(
+            intent_kind=self._meta.label,
+            intent_id=self.pk,
+            from_state=self.state,
+            to_state=self.state,
+            vendor_status=status[:64],
+            vendor_at=at,
+            reason=reason,
+        )
 
     # Queries
 

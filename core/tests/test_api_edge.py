@@ -11,6 +11,7 @@ from django.test import Client, RequestFactory
 
 from core.api import middleware, problems
 from core.errors import Unauthenticated
+from core.tracing import current_request_id
 
 pytestmark = pytest.mark.urls("core.tests.urls")
 
@@ -193,7 +194,7 @@ class TestUnderAsgi:
 
     async def test_an_asynchronous_view_has_them_too(self, lines):
         async def view(request):
-            return HttpResponse(middleware.current_request_id())
+            return HttpResponse(current_request_id())
 
         context = middleware.RequestContext(view)
         request = RequestFactory().get("/", headers={"X-Request-Id": "abcdefgh"})

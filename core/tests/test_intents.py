@@ -14,7 +14,7 @@ from core.intents.models import IntentStep
 from core.intents.states import SETTLED, TRANSITIONS, IllegalMove, IntentState
 from core.tests.parcels import Parcel, ParcelCourier, Vendor, new_parcel, parcel_table, pass_time
 
-AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
+AT = datetime.now(UTC).replace(microsecond=0)
 S = IntentState
 UNCLEAR = VendorUnclear("post", "no answer")
 AWAY = VendorUnavailable("post", "not connected")

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
-import simplejson
 from django.conf import settings
 
 from core import exact_json
@@ -43,7 +43,7 @@ class _OpenStream:
 
     def __iter__(self) -> Iterator[VendorEvent | DataLost | None]:
         try:
-            for item in sse.parse(self._response.iter_lines()):
+            for item in sse.parse(sse.lines(self._response.iter_bytes())):
                 yield _read(item)
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not self._closed.is_set():
@@ -79,7 +79,13 @@ def _read(item: sse.Message | sse.Comment) -> VendorEvent | DataLost | None:
 
 def _as_text(value: Any) -> Any:
     """Keep numbers as their exact text, since the inbox stores JSON."""
-    return simplejson.loads(simplejson.dumps(value, use_decimal=True), parse_float=str)
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _as_text(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_as_text(part) for part in value]
+    return value
 
 
 def _rewound(ulid: str) -> str:

@@ -1,9 +1,13 @@
 """Server-sent events with their comment lines, in which Alpaca reports lost data."""
 
+import codecs
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 MAX_EVENT_CHARS = 256 * 1024
+_LONGEST_LINE = MAX_EVENT_CHARS + 64
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,26 @@ class Comment:
     """One comment line without its colon, such as `heartbeat`."""
 
     text: str
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """
+    Cut a stream into lines where server-sent events end them: at CR, LF, or both together.
+
+    No other character ends a line; JSON may have any of those that Python would split at.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+    rest, ended_in_cr = "", False
+    for chunk in chunks:
+        text = decode(chunk)
+        if not text:
+            continue
+        if ended_in_cr:
+            text = text.removeprefix("\n")  # the other half of that line's end
+        ended_in_cr = text.endswith("\r")
+        *whole, rest = _LINE_END.split(rest + text)
+        yield from whole
+        rest = rest[:_LONGEST_LINE]  # an event of that size is dropped in any case
 
 
 def parse(lines: Iterable[str]) -> Iterator[Message | Comment]:

@@ -47,6 +47,14 @@ class Vendor:
     basic: tuple[str, str] | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True)
+class File:
+    """What a vendor keeps as a file."""
+
+    mime_type: str
+    content: bytes = field(repr=False)
+
+
 class Transport:
     """
     Calls one vendor.
@@ -92,6 +100,35 @@ class Transport:
         :raises VendorUnclear: it may have done it.
         """
         return self._call(method, path, **parts)
+
+    def fetch(self, path: str) -> File:
+        """
+        Fetch a file, following one redirection to where the vendor keeps it.
+
+        Our credentials stay behind: they are for the vendor's host, and the link is signed.
+
+        :raises VendorUnavailable: no usable answer; reading again is harmless.
+        :raises VendorRejected: the vendor answered with a clear no (4xx).
+        """
+        _refuse_open_transaction()
+        request = self._client.build_request("GET", self._url(path))
+        try:
+            with deadline(settings.VENDOR_TOTAL_SECONDS):
+                response, body = self._exchange(request)
+                if response.is_redirect:
+                    response, body = self._exchange(self._redirected(response), auth=None)
+            if not response.is_success:
+                self._judge(response, body)
+        except VendorUnclear as error:
+            raise self._unavailable(error.detail) from error
+        return File(response.headers.get("content-type", ""), body)
+
+    def _redirected(self, response: httpx.Response) -> httpx.Request:
+        target = self._base.join(response.headers.get("location", ""))
+        own_origin = (self._base.scheme, self._base.host, self._base.port)
+        if target.scheme != "https" and (target.scheme, target.host, target.port) != own_origin:
+            raise self._unavailable("it leads to an unsafe address")
+        return httpx.Request("GET", target)
 
     @contextmanager
     def events(self, path: str, *, params: Mapping[str, str]) -> Iterator[httpx.Response]:
@@ -140,9 +177,11 @@ class Transport:
             response, body = self._exchange(request)
         return self._judge(response, body)
 
-    def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+    def _exchange(
+        self, request: httpx.Request, **how: Any
+    ) -> tuple[httpx.Response, bytes]:
         try:
-            response = self._client.send(request, stream=True)
+            response = self._client.send(request, stream=True, **how)
             try:
                 return response, self._body_of(response)
             finally:

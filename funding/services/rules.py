@@ -1,8 +1,11 @@
 """What every movement of money asks of the account first."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from core.errors import CleraError
+
+# Where the broker tells of banks and transfers; who records one wakes the news that waits for it.
+NEWS: Final = "alpaca.funding"
 
 
 class AccountNotActive(CleraError):
@@ -13,16 +16,30 @@ class AccountNotActive(CleraError):
     detail = "The account is not active yet; wait until its status is ACTIVE."
 
 
+class AccountFrozen(CleraError):
+    """Our staff has stopped the account's orders and transfers."""
+
+    code = "account_frozen"
+    status = 422
+    detail = "Transfers of this account are stopped for now; ask support."
+
+
 class _Account(Protocol):
     @property
     def is_tradable(self) -> bool: ...
+
+    @property
+    def is_frozen(self) -> bool: ...
 
 
 def demand_active(account: _Account) -> None:
     """
     Let only active accounts pass.
 
+    :raises AccountFrozen: our staff has stopped it.
     :raises AccountNotActive: the broker's status is anything but ACTIVE.
     """
+    if account.is_frozen:
+        raise AccountFrozen
     if not account.is_tradable:
         raise AccountNotActive

@@ -17,6 +17,7 @@ QUOTE = risk.MarketQuote(bid=Decimal("99.90"), ask=Decimal("100.10"), last=Decim
 FACTS = risk.Facts(
     account_status="ACTIVE",
     is_account_active=True,
+    is_account_frozen=False,
     instrument=risk.Traits(is_tradable=True, is_fractionable=True),
     quote=QUOTE,
     spendable=Decimal(1000),
@@ -24,6 +25,7 @@ FACTS = risk.Facts(
     limits=risk.Limits(max_notional=Decimal(5000), quote_seconds=5, collar=Decimal("0.1")),
     at=AT,
 )
+FROZEN = replace(FACTS, is_account_active=False, is_account_frozen=True)
 WHOLE_ONLY = replace(FACTS, instrument=risk.Traits(is_tradable=True, is_fractionable=False))
 HALTED = replace(FACTS, instrument=risk.Traits(is_tradable=False, is_fractionable=True))
 RICH = replace(FACTS, spendable=Decimal(1_000_000))
@@ -35,6 +37,7 @@ def with_quote(**changes):
 
 REFUSED = [
     (buy(notional="100"), replace(FACTS, is_account_active=False), "account_not_active"),
+    (buy(notional="100"), FROZEN, "account_frozen"),
     (buy(notional="100"), replace(FACTS, instrument=None), "symbol_unknown"),
     (buy(notional="100"), HALTED, "symbol_not_tradable"),
     (buy(), FACTS, "size_ambiguous"),
