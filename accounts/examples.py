@@ -55,6 +55,10 @@ _STATUS: Final = {
         "account_id": _ACCOUNT_ID,
         "status": "ACTIVE",
         "is_tradable": True,
+        "is_frozen": False,
+        "crypto_status": "INACTIVE",
+        "requirements": [],
+        "next_step": "Link a bank and deposit money.",
         "timestamp": "2026-01-01T00:00:05Z",
         "synced_to_database": True,
     },
@@ -84,4 +88,135 @@ ME = [
             ],
         },
     )
+]
+_CONTACT: Final = _APPLICATION["alpacaData"]["contact"]
+HISTORY = [
+    answered(
+        "Opened in two seconds",
+        {
+            "success": True,
+            "steps": [
+                {
+                    "at": "2026-01-01T00:00:00Z",
+                    "state": "ACCEPTED",
+                    "status": "SUBMITTED",
+                    "told_at": None,
+                    "reason": "",
+                },
+                {
+                    "at": "2026-01-01T00:00:02Z",
+                    "state": "ACCEPTED",
+                    "status": "APPROVED",
+                    "told_at": "2026-01-01T00:00:01Z",
+                    "reason": "",
+                },
+            ],
+        },
+    )
+]
+PROFILE = [
+    answered(
+        "A customer",
+        {
+            "success": True,
+            "data": {
+                "account_id": _ACCOUNT_ID,
+                "contact": _CONTACT,
+                "identity": {
+                    "given_name": "John",
+                    "family_name": "Doe",
+                    "date_of_birth": "1990-01-01",
+                    "tax_id_type": "USA_SSN",
+                    "tax_id_last4": "6789",
+                },
+                "disclosures": _APPLICATION["alpacaData"]["disclosures"],
+                "trusted_contact": None,
+            },
+        },
+    )
+]
+_CHANGED: Final[dict[str, Any]] = {
+    "success": True,
+    "data": {
+        "id": "01a20820-13f7-7561-a40a-c370a76a0a15",
+        "fields": ["contact.city", "contact.phone_number"],
+        "state": "ACCEPTED",
+        "created_at": "2026-01-01T00:00:00Z",
+    },
+}
+CHANGE_PROFILE = [
+    asked("Moved", {"contact": {"city": "Oakland", "phone_number": "+1 555 555 5556"}}),
+    answered("The broker has it", _CHANGED, "200"),
+    answered(
+        "Not confirmed yet", {**_CHANGED, "data": {**_CHANGED["data"], "state": "UNKNOWN"}}, "202"
+    ),
+]
+UPDATEABLE_FIELDS = [
+    answered(
+        "What may change",
+        {
+            "success": True,
+            "updateable_fields": {
+                "contact": ["city", "email_address", "phone_number"],
+                "trusted_contact": ["email_address", "family_name", "given_name"],
+            },
+            "fixed_fields": {"identity.tax_id": "Verified by the broker; ask support."},
+        },
+    )
+]
+_STATEMENT: Final = {
+    "id": "1e3a6a9e-2c3b-4a66-9f2e-4a4a9a0c2f11",
+    "name": "",
+    "type": "account_statement",
+    "sub_type": "",
+    "date": "2025-12-31",
+}
+_UPLOAD: Final = {
+    "id": "01a20820-13f7-7561-a40a-c370a76a0a16",
+    "document_type": "identity_verification",
+    "document_sub_type": "passport",
+    "mime_type": "image/png",
+    "size_bytes": 48213,
+    "state": "ACCEPTED",
+    "created_at": "2026-01-01T00:00:00Z",
+}
+DOCUMENTS = [
+    answered(
+        "A statement, an upload and a request",
+        {
+            "success": True,
+            "documents": [_STATEMENT],
+            "uploads": [_UPLOAD],
+            "requested": [
+                {
+                    "id": "01a20820-13f7-7561-a40a-c370a76a0a17",
+                    "document_type": "address_verification",
+                    "note": "Please send a utility bill of the last three months.",
+                    "created_at": "2026-01-01T00:00:00Z",
+                }
+            ],
+        },
+    )
+]
+STATEMENT = [answered("A statement", {"success": True, "document": _STATEMENT})]
+UPLOAD_DOCUMENT = [
+    asked(
+        "A passport",
+        {
+            "document_type": "identity_verification",
+            "document_sub_type": "passport",
+            "content": "iVBORw0KGgo=",
+            "mime_type": "image/png",
+        },
+    ),
+    answered("The broker has it", {"success": True, "upload": _UPLOAD}, "201"),
+    answered(
+        "Not confirmed yet", {"success": True, "upload": {**_UPLOAD, "state": "UNKNOWN"}}, "202"
+    ),
+]
+_PREFERENCES: Final = {"success": True, "preferences": {"buying_power": "cash_only"}}
+PREFERENCES = [answered("The default", _PREFERENCES)]
+CHOOSE_BUYING_POWER = [
+    asked("With margin", {"buying_power": "cash_and_margin"}),
+    answered("Chosen", {"success": True, "preferences": {"buying_power": "cash_and_margin"}}),
 ]

@@ -2,10 +2,14 @@
 
 from uuid import UUID
 
-from accounts.models import BrokerageAccount
+from accounts.models import BrokerageAccount, DocumentRequest, DocumentUpload, Preferences
+from accounts.states import RequestState
 from core.auth import SYSTEM, Kind, Principal, acting_as
+from core.auth.delegation import act_for
 from core.auth.principals import ACT_FOR
+from core.auth.sockets import Admission, bearer_of
 from core.errors import Forbidden, NotFound
+from core.intents.models import IntentStep
 
 NO_ACCOUNT = "There is no such account."
 
@@ -42,8 +46,53 @@ def broker_id_of(account: BrokerageAccount) -> str:
 
 def owner_name_of(account: BrokerageAccount) -> str:
     """Return the name under which the account was opened; it is secret."""
-    profile = account.profile()
-    return f"{profile['given_name']} {profile['family_name']}".strip()
+    identity = account.person().identity
+    return f"{identity.get('given_name', '')} {identity.get('family_name', '')}".strip()
+
+
+def demand_customer(principal: Principal) -> str:
+    """
+    Return the customer whose data is meant.
+
+    :raises NotFound: a service has named none.
+    """
+    if principal.user_id is None:
+        raise NotFound("Name the customer that is meant, in X-Act-For.")
+    return principal.user_id
+
+
+def get_preferences(*, principal: Principal) -> Preferences:
+    """
+    Return the customer's preferences, or the defaults.
+
+    :raises NotFound: the principal names no customer.
+    """
+    user_id = demand_customer(principal)
+    with acting_as(principal):
+        return Preferences.objects.first() or Preferences(user_id=user_id)
+
+
+def list_uploads(*, principal: Principal, account_id: str | UUID) -> list[DocumentUpload]:
+    """
+    List what the customer has handed in, the newest first.
+
+    :raises NotFound: there is no such account of the principal.
+    """
+    account = get_account(principal=principal, account_id=account_id)
+    with acting_as(principal):
+        return list(DocumentUpload.objects.filter(account=account).order_by("-created_at"))
+
+
+def list_open_requests(*, principal: Principal, account_id: str | UUID) -> list[DocumentRequest]:
+    """
+    List the documents that our staff asks the customer for, the oldest request first.
+
+    :raises NotFound: there is no such account of the principal.
+    """
+    account = get_account(principal=principal, account_id=account_id)
+    with acting_as(principal):
+        waiting = DocumentRequest.objects.filter(account=account, state=RequestState.OPEN)
+        return list(waiting.order_by("created_at"))
 
 
 def principal_for(*, principal: Principal, account_id: str | UUID) -> Principal:
@@ -63,4 +112,33 @@ def principal_for(*, principal: Principal, account_id: str | UUID) -> Principal:
         owner = BrokerageAccount.objects.named(account_id).values_list("user_id", flat=True).first()
     if owner is None:
         raise NotFound(NO_ACCOUNT)
-    return principal.acting_for(owner)
+    return act_for(principal, owner, via="account")
+
+
+def admit(*, token: str, account_id: str, scope: str, act_for: str | None = None) -> Admission:
+    """
+    Let the bearer of a token or key see an account through a socket.
+
+    :raises Unauthenticated: the token is not valid.
+    :raises Forbidden: it is, and may not do this.
+    :raises NotFound: there is no such account, or it is somebody else's.
+    """
+    principal = bearer_of(token, scope=scope, act_for=act_for)
+    principal = principal_for(principal=principal, account_id=account_id)
+    account = get_account(principal=principal, account_id=account_id)
+    return Admission(
+        account_id=account.pk,
+        owner=f"{principal.name} for {account.user_id}",
+        key_id=principal.key_id,
+        expires_at=principal.expires_at,
+    )
+
+
+def list_steps(*, principal: Principal, account_id: str | UUID) -> list[IntentStep]:
+    """
+    List what has become of an account, the oldest step first.
+
+    :raises NotFound: there is no such account of the principal.
+    """
+    account = get_account(principal=principal, account_id=account_id)
+    return list(IntentStep.objects.filter(intent_id=account.pk).order_by("id"))

@@ -11,16 +11,23 @@ from core.feeds import Feed
 
 # Our own words for what a broker refuses; an adapter puts them into `VendorRejected.vendor_code`.
 EMAIL_EXISTS: Final = "EMAIL_EXISTS"
+_OWN_SECTIONS: Final = ("contact", "identity", "disclosures", "agreements")
 
 
 @dataclass(frozen=True)
 class Application:
-    """Everything a person says to open an account; it is secret as a whole."""
+    """
+    Everything a person says to open an account; it is secret as a whole.
+
+    `more` holds the broker's optional sections that were given: `trusted_contact`, `documents`,
+    `account_type`, `account_sub_type`, `enabled_assets`, `additional_information`.
+    """
 
     contact: Mapping[str, Any] = field(repr=False)
     identity: Mapping[str, Any] = field(repr=False)
     disclosures: Mapping[str, Any] = field(repr=False)
     agreements: Sequence[Mapping[str, Any]] = field(repr=False)
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def to_bytes(self) -> bytes:
         """Write it down, to be sealed."""
@@ -29,15 +36,18 @@ class Application:
     @classmethod
     def from_bytes(cls, plain: bytes) -> Self:
         """Read what `to_bytes` wrote."""
-        return cls(**json.loads(plain))
+        body = json.loads(plain)
+        own = {name: body.pop(name) for name in _OWN_SECTIONS}
+        return cls(**own, more=body)
 
     def as_body(self) -> dict[str, Any]:
-        """Show the four parts under the names that both the reference and the broker use."""
+        """Show the sections under the names that both the reference and the broker use."""
         return {
             "contact": dict(self.contact),
             "identity": dict(self.identity),
             "disclosures": dict(self.disclosures),
             "agreements": [dict(agreement) for agreement in self.agreements],
+            **self.more,
         }
 
     @property
@@ -47,23 +57,74 @@ class Application:
 
 
 @dataclass(frozen=True)
+class SubmittedDocument:
+    """A document that the broker has got from us for an account."""
+
+    document_id: str
+    document_type: str
+    document_sub_type: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True)
 class OpenedAccount:
-    """An account as the broker shows it."""
+    """
+    An account as the broker shows it.
+
+    `requirements` are the broker's words for what it still wants to see. `sections` are the
+    person's `contact`, `identity` (without tax id), `disclosures` and `trusted_contact`, as far
+    as the broker shows them.
+    """
 
     broker_account_id: str
     account_number: str
     status: str
     created_at: datetime | None
     email: str = field(default="", repr=False)
+    crypto_status: str = ""
+    requirements: tuple[str, ...] = ()
+    documents: tuple[SubmittedDocument, ...] = ()
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
 class StatusNews:
-    """The broker says that an account has another status."""
+    """The broker says that an account has another status, and what it wants to see now."""
 
     broker_account_id: str
     status: str
     at: datetime | None
+    requirements: tuple[str, ...] | None = None
+    crypto_status: str = ""
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """A document to hand in; `content` is the file itself."""
+
+    document_type: str
+    document_sub_type: str
+    mime_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A document that the broker has written: a statement, a confirmation, a tax form."""
+
+    document_id: str
+    name: str
+    type: str
+    sub_type: str
+    date: str
+
+
+@dataclass(frozen=True)
+class StatementFile:
+    """Its content."""
+
+    mime_type: str
+    content: bytes = field(repr=False)
 
 
 class Unreadable(ValueError):
@@ -96,6 +157,47 @@ class Brokerage(Protocol):
         Read one account.
 
         :raises VendorError: the broker could not be read, or does not know the account.
+        """
+        ...
+
+    def change_account(
+        self, broker_account_id: str, changes: Mapping[str, Mapping[str, Any]]
+    ) -> OpenedAccount:
+        """
+        Set the given fields of the given sections; setting them again changes nothing more.
+
+        :raises VendorUnavailable: nothing was changed.
+        :raises VendorRejected: the broker said no; `EMAIL_EXISTS` when the address is taken.
+        :raises VendorUnclear: they may have been set; only reading can tell.
+        """
+        ...
+
+    def hand_in(self, broker_account_id: str, document: NewDocument) -> None:
+        """
+        Hand in one document.
+
+        :raises VendorUnavailable: it certainly did not arrive.
+        :raises VendorRejected: the broker said no.
+        :raises VendorUnclear: it may have arrived; only reading can tell.
+        """
+        ...
+
+    def list_statements(
+        self, broker_account_id: str, filters: Mapping[str, str]
+    ) -> list[Statement]:
+        """
+        List what the broker has written, filtered by `start`, `end` (dates) and `type`.
+
+        :raises VendorError: the broker could not be read, or refuses the filter.
+        """
+        ...
+
+    def read_statement(self, broker_account_id: str, document_id: str) -> StatementFile:
+        """
+        Fetch the content of one of them.
+
+        :raises VendorRejected: there is no such document of this account.
+        :raises VendorUnavailable: the broker could not be read.
         """
         ...
 

@@ -1,16 +1,19 @@
 """Brokerage accounts: an application on its way to the broker, and the account it becomes."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts import states
 from core import crypto
+from core.clock import Now
+from core.db.sealed import SealedColumn, open_from, seal_into
 from core.intents.models import IntentQuerySet
 from core.intents.news import ToldByVendor
 from core.intents.states import IntentState
@@ -26,12 +29,38 @@ ONE_PER_EMAIL = "accounts_one_live_email"
 
 @dataclass(frozen=True)
 class Person:
-    """What we keep of an applicant: the e-mail in its compared form, the tax id without dashes."""
+    """
+    Who an account belongs to, in the broker's words; every part of it is secret.
 
-    email: str = field(repr=False)
-    tax_id: str = field(repr=False)
-    given_name: str = field(repr=False)
-    family_name: str = field(repr=False)
+    `identity` may hold the tax id, which is only fingerprinted: what is kept leaves it out.
+    """
+
+    contact: Mapping[str, Any] = field(repr=False)
+    identity: Mapping[str, Any] = field(repr=False)
+    trusted_contact: Mapping[str, Any] | None = field(repr=False, default=None)
+
+    @property
+    def email(self) -> str:
+        """The e-mail address as it is compared: without case and surrounding space."""
+        return str(self.contact["email_address"]).strip().casefold()
+
+    @property
+    def tax_id(self) -> str:
+        """The tax id without dashes and spaces, as it is fingerprinted."""
+        return "".join(filter(str.isalnum, str(self.identity.get("tax_id", ""))))
+
+    def to_bytes(self) -> bytes:
+        """Write down what may be kept, to be sealed."""
+        identity = {name: value for name, value in self.identity.items() if name != "tax_id"}
+        trusted = dict(self.trusted_contact) if self.trusted_contact else None
+        return json.dumps(
+            {"contact": dict(self.contact), "identity": identity, "trusted_contact": trusted}
+        ).encode()
+
+    @classmethod
+    def from_bytes(cls, plain: bytes) -> Self:
+        """Read what `to_bytes` wrote."""
+        return cls(**json.loads(plain))
 
 
 class BrokerageAccountQuerySet(IntentQuerySet["BrokerageAccount"]):
@@ -47,11 +76,13 @@ class BrokerageAccountQuerySet(IntentQuerySet["BrokerageAccount"]):
         except ValueError:
             return self.none()
 
-    def moving(self) -> Self:
-        """Keep the accounts whose status the broker is about to change."""
-        return self.filter(state=IntentState.ACCEPTED).exclude(
-            vendor_status__in=sorted(states.RESTING)
-        )
+    def to_refresh(self) -> Self:
+        """Keep the accounts whose status is due to be read at the broker, the longest due first."""
+        return self.filter(state=IntentState.ACCEPTED, due_at__lte=Now()).order_by("due_at")
+
+    def to_mirror(self) -> Self:
+        """Keep the accounts whose status the identity provider has not been told."""
+        return self.filter(state=IntentState.ACCEPTED).exclude(mirrored_status=F("vendor_status"))
 
 
 class BrokerageAccount(ToldByVendor, CustomerOwned):
@@ -59,20 +90,36 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
     A customer's account at the broker.
 
     The application itself rides in `sealed_payload` until it is sent. What stays is what we need
-    again: the address to find the account by, and the name that its bank must know.
+    again, sealed: who the customer is and how they are reached.
     """
 
     broker_account_id = models.CharField(max_length=64, blank=True)
     account_number = models.CharField(max_length=32, blank=True)
+    crypto_status = models.CharField(max_length=64, blank=True)
+    requirements = models.JSONField(
+        default=list, blank=True, help_text="What the broker still wants to see, in its words."
+    )
     email_masked = models.CharField("e-mail", max_length=80)
     email_index = models.CharField(max_length=64, editable=False)
+    tax_id_type = models.CharField(max_length=30, blank=True)
     tax_id_last4 = models.CharField("tax id ends in", max_length=4, blank=True)
     tax_id_index = models.CharField(max_length=64, editable=False, db_index=True)
-    sealed_profile = models.BinaryField(editable=False)
+    sealed_profile = SealedColumn()
+    frozen_at = models.DateTimeField(null=True, blank=True)
+    frozen_by = models.CharField(max_length=300, blank=True)
+    freeze_reason = models.CharField(max_length=300, blank=True)
+    mirrored_status = models.CharField(
+        max_length=64, blank=True, help_text="What the identity provider was told last."
+    )
 
     objects = BrokerageAccountQuerySet.as_manager()
 
     class Meta(ToldByVendor.Meta):
+        permissions = [
+            ("operate_brokerageaccount", "May sync, freeze and ask for documents"),
+            ("approve_brokerageaccount", "May lift a freeze and settle what is under review"),
+            ("reveal_pii", "May look at personal data; each look is recorded"),
+        ]
         constraints = [
             *ToldByVendor.Meta.constraints,
             models.UniqueConstraint(fields=["user_id"], condition=LIVE, name=ONE_PER_CUSTOMER),
@@ -91,9 +138,13 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
             *ToldByVendor.Meta.indexes,
             models.Index(
                 fields=["due_at"],
-                condition=Q(state=IntentState.ACCEPTED)
-                & ~Q(vendor_status__in=sorted(states.RESTING)),
-                name="accounts_moving",
+                condition=Q(state=IntentState.ACCEPTED),
+                name="accounts_to_refresh",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(state=IntentState.ACCEPTED) & ~Q(mirrored_status=F("vendor_status")),
+                name="accounts_to_mirror",
             ),
         ]
 
@@ -107,27 +158,46 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
         cls, person: Person, *, secret: bytes, pk: UUID, user_id: str, at: datetime
     ) -> "BrokerageAccount":
         """Write an application down; `secret` is all of it, for the broker's eyes only."""
-        account = cls(
-            id=pk,
-            user_id=user_id,
-            email_masked=masked(person.email),
-            email_index=email_index(person.email),
-            tax_id_last4=person.tax_id[-4:],
-            tax_id_index=crypto.blind_index(person.tax_id, purpose="tax_id"),
-        )
-        profile = json.dumps(
-            {
-                "email": person.email,
-                "given_name": person.given_name,
-                "family_name": person.family_name,
-            }
-        )
-        account.sealed_profile = crypto.seal(profile.encode(), bound_to=account._profile_bound_to())
+        account = cls(id=pk, user_id=user_id)
+        account._describe(person)
+        account.tax_id_type = str(person.identity.get("tax_id_type", ""))[:30]
+        account.tax_id_last4 = person.tax_id[-4:]
+        account.tax_id_index = crypto.blind_index(person.tax_id, purpose="tax_id")
         account.seal_payload(secret, at=at)
         account.save(force_insert=True)
         return account
 
     # Mutators
+
+    def _describe(self, person: Person) -> None:
+        """Keep who the customer is: sealed as a whole, with what finds and shows the address."""
+        self.email_masked = masked(person.email)
+        self.email_index = email_index(person.email)
+        seal_into(self, "sealed_profile", person.to_bytes())
+
+    def update_person(self, person: Person) -> None:
+        """Take over what the broker now knows of the customer."""
+        self._describe(person)
+        self.save(update_fields=["email_masked", "email_index", "sealed_profile"])
+
+    def note_requirements(self, requirements: list[str], *, crypto_status: str) -> bool:
+        """Take over what the broker still wants; true when this is news."""
+        before = (self.requirements, self.crypto_status)
+        self.requirements, self.crypto_status = requirements, crypto_status or self.crypto_status
+        is_new = before != (self.requirements, self.crypto_status)
+        if is_new:
+            self.save(update_fields=["requirements", "crypto_status"])
+        return is_new
+
+    def freeze(self, *, by: str, reason: str, at: datetime) -> None:
+        """Stop orders and transfers from now on; what was sent goes on."""
+        self.frozen_at, self.frozen_by, self.freeze_reason = at, by[:300], reason[:300]
+        self.save(update_fields=["frozen_at", "frozen_by", "freeze_reason"])
+
+    def unfreeze(self) -> None:
+        """Let orders and transfers pass again."""
+        self.frozen_at, self.frozen_by, self.freeze_reason = None, "", ""
+        self.save(update_fields=["frozen_at", "frozen_by", "freeze_reason"])
 
     def forget_person(self) -> None:
         """Erase who applied: nobody needs the name behind an application that came to nothing."""
@@ -139,21 +209,31 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
     @property
     def is_tradable(self) -> bool:
         """Say whether orders and transfers may be sent for it."""
-        return self.is_accepted and self.vendor_status == states.ACTIVE
+        return self.is_accepted and self.vendor_status == states.ACTIVE and not self.is_frozen
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether it was refused or closed: its owner may apply anew."""
+        is_refused = self.state in {IntentState.REJECTED, IntentState.CANCELED}
+        return is_refused or self.vendor_status in states.OVER
+
+    @property
+    def is_frozen(self) -> bool:
+        """Say whether our staff has stopped its orders and transfers."""
+        return self.frozen_at is not None
 
     @property
     def public_id(self) -> str:
         """The id that reference shapes show: the broker's once known, else ours."""
         return self.broker_account_id or str(self.pk)
 
-    def profile(self) -> dict[str, Any]:
-        """Open what we keep of the person: `email`, `given_name`, `family_name`."""
-        plain = crypto.unseal(bytes(self.sealed_profile), bound_to=self._profile_bound_to())
-        profile: dict[str, Any] = json.loads(plain)
-        return profile
+    def person(self) -> Person:
+        """
+        Open what we keep of the customer.
 
-    def _profile_bound_to(self) -> str:
-        return f"{self._meta.label}.sealed_profile.{self.pk}"
+        :raises Unsealable: it was erased, because the application came to nothing.
+        """
+        return Person.from_bytes(open_from(self, "sealed_profile"))
 
 
 def email_index(email: str) -> str:

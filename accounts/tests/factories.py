@@ -12,7 +12,8 @@ from core.clock import database_now
 from core.ids import new_id
 from core.intents.states import IntentState
 
-AT = datetime(2026, 11, 23, 15, tzinfo=UTC)
+# Today: sealed values and leases are judged by the database's clock.
+AT = datetime.now(UTC).replace(microsecond=0)
 _numbers = itertools.count(1)
 
 
@@ -79,12 +80,8 @@ def make_account(
 ) -> BrokerageAccount:
     """An account that the broker has opened, without asking any broker."""
     number = next(_numbers)
-    person = Person(
-        email=f"owner{number}@example.com",
-        tax_id="123456789",
-        given_name="Ada",
-        family_name="Stone",
-    )
+    data = alpaca_data(f"owner{number}@example.com")
+    person = Person(contact=data["contact"], identity=data["identity"])
     with acting_as(SYSTEM):
         now = database_now()
         account = BrokerageAccount.apply(

@@ -1,4 +1,4 @@
-"""The HTTP side of accounts."""
+"""Opening an account, and who is asking."""
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -8,8 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import examples, selectors, serializers, services
-from accounts.models import BrokerageAccount
 from core.api import permissions
+from core.api.addresses import client_address
 from core.api.authentication import principal_of
 from core.api.idempotency import IdempotentView
 from core.api.schema import idempotency_key
@@ -21,6 +21,7 @@ class Applications(IdempotentView):
     operation = "accounts.open_account"
     key_required = False
     scopes = SCOPES
+    rate = "sign_up"
 
     @extend_schema(
         request=serializers.NewAccount,
@@ -37,7 +38,7 @@ class Applications(IdempotentView):
         account = services.open_account(
             principal=principal,
             application=form.to_application(
-                principal=principal, ip_address=request.META["REMOTE_ADDR"]
+                principal=principal, ip_address=client_address(request.META)
             ),
             request=self.idempotency(request, content=form.meaning(), principal=principal),
             at=at,
@@ -45,31 +46,6 @@ class Applications(IdempotentView):
         answer = serializers.NewAccountAnswer(account).data
         created = status.HTTP_201_CREATED if account.is_accepted else status.HTTP_202_ACCEPTED
         return Response(answer, status=created)
-
-
-class AccountStatus(APIView):
-    scopes = SCOPES
-
-    @extend_schema(responses=serializers.StatusAnswer, examples=examples.STATUS)
-    def get(self, request: Request, account_id: str) -> Response:
-        """Show what the broker last said about the account."""
-        principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
-        account = selectors.get_account(principal=principal, account_id=account_id)
-        return _status_answer(account)
-
-
-class AccountStatusSync(APIView):
-    scopes = SCOPES
-
-    @extend_schema(request=None, responses=serializers.StatusAnswer, examples=examples.STATUS)
-    def post(self, request: Request, account_id: str) -> Response:
-        """Ask the broker now, and show what it says."""
-        principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
-        return _status_answer(services.refresh_account(principal=principal, account_id=account_id))
-
-
-def _status_answer(account: BrokerageAccount) -> Response:
-    return Response(serializers.StatusAnswer({"success": True, "data": account}).data)
 
 
 class Me(APIView):

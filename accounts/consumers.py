@@ -1,0 +1,48 @@
+"""The socket of one account's events: the gate, and then the hub's."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from accounts import feed_pages, selectors
+from accounts.feed_hub import Backend, FeedHub, FeedSeat
+from accounts.feed_pages import NEWEST
+from core.sockets import codes, gate
+from core.sockets.connection import Message, Receive, Send
+from core.sockets.loops import PerLoop
+from core.threads import in_database
+
+_ADMIT: Final = partial(selectors.admit, scope="accounts:read")
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_EVENTS_A_READ: Final = 100
+
+
+async def account_events(scope: Message, receive: Receive, send: Send) -> None:
+    """Serve `/ws/account/{account_id}`: first who asks, then events until either side ends it."""
+    await gate.serve(scope, receive, send, sit=_sit)
+
+
+async def _sit(visit: gate.Visit) -> tuple[FeedHub, FeedSeat]:
+    since = _since(visit.credential.said)
+    guest = await visit.admit(_ADMIT)
+    seat = FeedSeat(guest=guest, socket=visit.socket, account_text=visit.account_text, seq=since)
+    return _HUBS.get(), seat
+
+
+def _since(said: Mapping[str, Any]) -> int:
+    """Read which event the client has; it may come as a number, or in an address as text."""
+    since = said.get("since")
+    if since is None:
+        return NEWEST
+    if isinstance(since, bool) or not _NUMBER.fullmatch(str(since)):
+        detail = "`since` is the `seq` of the last event you have."
+        raise gate.Refused(codes.BAD_FRAME, "bad_frame", detail)
+    return int(since)
+
+
+_BACKEND: Final = Backend(
+    read=lambda places: in_database(feed_pages.read_pages, places, limit=_EVENTS_A_READ),
+    moved=lambda known: in_database(feed_pages.list_moved, known),
+)
+_HUBS: Final = PerLoop(lambda: FeedHub(_BACKEND))

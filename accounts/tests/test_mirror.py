@@ -1,0 +1,124 @@
+"""The identity provider's table follows an account's status, where that is wanted."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from accounts import services
+from accounts.gateways import directory
+from accounts.gateways.directory import AccountLine
+from accounts.models import BrokerageAccount
+from accounts.tests.factories import AT, customer, make_account
+from core.auth import SYSTEM, acting_as
+from core.errors import VendorUnavailable
+
+pytestmark = pytest.mark.django_db
+
+
+class FakeDirectory:
+    """Remembers what it is told; `fails` is raised until it is taken back."""
+
+    def __init__(self) -> None:
+        self.lines: list[AccountLine] = []
+        self.fails: VendorUnavailable | None = None
+
+    def write(self, line: AccountLine) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.lines.append(line)
+
+
+@pytest.fixture
+def told(settings) -> Iterator[FakeDirectory]:
+    settings.SUPABASE_WRITE_BACK = True
+    fake = FakeDirectory()
+    with directory.use(fake):
+        yield fake
+
+
+def row(account):
+    with acting_as(SYSTEM):
+        return BrokerageAccount.objects.get(pk=account.pk)
+
+
+def test_a_status_is_written_once(told):
+    account = make_account("ada")
+
+    assert services.mirror_status(account_id=account.pk, at=AT) is True
+    assert services.mirror_status(account_id=account.pk, at=AT) is False
+
+    [line] = told.lines
+    assert (line.user_id, line.status) == ("ada", "ACTIVE")
+    assert line.broker_account_id == account.broker_account_id
+    assert row(account).mirrored_status == "ACTIVE"
+
+
+def test_what_could_not_be_written_is_written_by_the_sweep(told):
+    accounts = [make_account() for _ in range(3)]
+    told.fails = VendorUnavailable("fake", "not connected")
+    assert services.sweep_mirror(at=AT) == 0
+
+    told.fails = None
+
+    assert services.sweep_mirror(at=AT) == 3
+    assert services.sweep_mirror(at=AT) == 0
+    assert {line.user_id for line in told.lines} == {account.user_id for account in accounts}
+
+
+def test_nothing_is_written_where_it_is_not_wanted(told, settings):
+    settings.SUPABASE_WRITE_BACK = False
+    account = make_account()
+
+    assert services.mirror_status(account_id=account.pk, at=AT) is False
+    assert services.sweep_mirror(at=AT) == 0
+    assert told.lines == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSupabase:
+    def test_the_line_is_in_the_table_and_replaced_by_the_next(self, sandbox, settings):
+        settings.SUPABASE_WRITE_BACK = True
+        settings.SUPABASE_URL = f"{sandbox.url}/supabase"
+        account = make_account("ada")
+        services.mirror_status(account_id=account.pk, at=AT)
+        with acting_as(SYSTEM):
+            BrokerageAccount.objects.update(vendor_status="DISABLED")
+
+        services.sweep_mirror(at=AT)
+
+        written = sandbox.effects("user_onboarding.written")
+        assert len(written) == 2
+        assert row(account).mirrored_status == "DISABLED"
+
+    def test_a_wrong_key_is_reported_and_tried_again(self, sandbox, settings):
+        settings.SUPABASE_WRITE_BACK = True
+        settings.SUPABASE_URL = f"{sandbox.url}/supabase"
+        settings.SUPABASE_SERVICE_KEY = "wrong"
+        make_account("ada")
+
+        assert services.sweep_mirror(at=AT) == 0
+
+        settings.SUPABASE_SERVICE_KEY = "sandbox-service-role"
+        assert services.sweep_mirror(at=AT) == 1
+
+
+def test_preferences_are_each_customers_own(api):
+    ada, eve = api(customer("ada")), api(customer("eve"))
+
+    before = ada.get("/api/user/preferences")
+    chosen = ada.patch(
+        "/api/user/preferences/buying-power", {"buying_power": "cash_and_margin"}, format="json"
+    )
+
+    assert before.json() == {"success": True, "preferences": {"buying_power": "cash_only"}}
+    assert chosen.json() == {"success": True, "preferences": {"buying_power": "cash_and_margin"}}
+    assert ada.get("/api/user/preferences").json() == chosen.json()
+    assert eve.get("/api/user/preferences").json() == before.json()
+
+
+@pytest.mark.parametrize("body", [{}, {"buying_power": "all"}, {"buying_power": None}])
+def test_a_choice_that_there_is_not_names_the_field(api, body):
+    answer = api(customer("ada")).patch("/api/user/preferences/buying-power", body, format="json")
+
+    assert answer.status_code == 400
+    assert list(answer.json()["field_errors"]) == ["buying_power"]
