@@ -182,7 +182,7 @@ def application(email: str) -> dict[str, Any]:
             "family_name": "Doe",
             "date_of_birth": "1990-01-01",
             "tax_id_type": "USA_SSN",
-            "tax_id": "".join(["666", "55", str(uuid4().int % 10_000).zfill(4)]),
+            "tax_id": "".join(["666", "55", str(1 + uuid4().int % 9_999).zfill(4)]),
             "country_of_citizenship": "USA",
             "country_of_birth": "USA",
             "country_of_tax_residence": "USA",

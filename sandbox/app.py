@@ -10,7 +10,18 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from sandbox import broker, control, fmp, groq, market_data, plaid, stream, striking, supabase
+from sandbox import (
+    broker,
+    control,
+    files,
+    fmp,
+    groq,
+    market_data,
+    plaid,
+    stream,
+    striking,
+    supabase,
+)
 from sandbox.world import Job, World
 
 logger = logging.getLogger("sandbox")
@@ -18,6 +29,7 @@ logger = logging.getLogger("sandbox")
 _VENDORS: dict[str, ModuleType] = {
     "/alpaca/broker": broker,
     "/alpaca/data": market_data,
+    files.PREFIX: files,
     "/alpaca/stream": stream,
     "/groq": groq,
     "/supabase": supabase,

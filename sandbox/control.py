@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.answers import Refusal, as_decimal, json_answer, read_json, whole_number
-from sandbox.broker import seeding
+from sandbox.broker import accounts, crowds, seeding, statuses, storms
 from sandbox.faults import BadFault
 from sandbox.world import World
 
@@ -36,7 +36,11 @@ def routes(world: World) -> list[BaseRoute]:
         route("/model-scripts", add_model_script, "POST"),
         route("/model-scripts", clear_model_scripts, "DELETE"),
         route("/prices", set_prices, "POST"),
+        route("/accounts", create_accounts, "POST"),
+        route("/accounts/storm", storm_accounts, "POST"),
         route("/accounts/{account_id}/seed", seed_account, "POST"),
+        route("/accounts/{account_id}/status", set_account_status, "POST"),
+        route("/accounts/{account_id}/documents", list_account_documents, "GET"),
     ]
 
 
@@ -159,3 +163,31 @@ async def seed_account(world: World, request: Request) -> Response:
     """Give an account months of history."""
     account_id, body = request.path_params["account_id"], await read_json(request)
     return json_answer(seeding.seed(world.parts["broker"], account_id, body))
+
+
+async def create_accounts(world: World, request: Request) -> Response:
+    """Make many accounts that have a status already."""
+    made = crowds.create(world.parts["broker"], await read_json(request))
+    return json_answer({"ids": made}, 201)
+
+
+async def storm_accounts(world: World, request: Request) -> Response:
+    """Publish a storm of account events, and answer what a faultless reader must know after it."""
+    told = storms.storm(world.parts["broker"], await read_json(request))
+    world.settle()
+    world.remember()
+    return json_answer(told)
+
+
+async def set_account_status(world: World, request: Request) -> Response:
+    """Move an account to any status."""
+    broker = world.parts["broker"]
+    body = await read_json(request)
+    account = statuses.set_by_hand(broker, request.path_params["account_id"], body)
+    return json_answer(accounts.full(broker, account))
+
+
+async def list_account_documents(world: World, request: Request) -> Response:
+    """List what was uploaded, with the sizes and fingerprints that the vendor does not show."""
+    account = world.parts["broker"].account(request.path_params["account_id"])
+    return json_answer({"documents": account.documents})

@@ -11,11 +11,11 @@ from typing import Any
 HTTP_KINDS = {"delay", "hang", "reset", "status", "garbage", "cut", "unknown_value"}
 STREAM_KINDS = {
     "duplicate", "drop", "reorder", "dropped", "disconnect", "cut_frame", "stall",
-    "unknown_status", "bad_json",
+    "unknown_status", "bad_json", "overtaken",
 }  # fmt: skip
 BEHAVIOUR_KINDS = {
     "partial_fill", "reject_order", "reject_account", "action_required", "reject_transfer",
-    "return_transfer", "cancel_ach",
+    "return_transfer", "cancel_ach", "approval_pending", "submission_failed", "account_updated",
 }  # fmt: skip
 
 # The longer names say in one word whether the vendor has done its work before things go wrong.
@@ -45,6 +45,8 @@ class Fault:
     method: str | None = None
     path: str = ""  # a regular expression, searched in the path behind the vendor's prefix
     stream: str | None = None
+    event: str | None = None  # the ULID of the one event of a stream that it strikes
+    count: int = 1  # of `dropped`: how many events in a row are lost
     accepted: bool = False
     times: int = 1
     after: int = 0  # this many matching requests or events pass first
@@ -75,6 +77,8 @@ class FaultPlan:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        # Apart from the others, so that a thousand of these cost an event no time.
+        self._of_event: dict[str, list[Fault]] = {}
         self._ids = itertools.count(1)
         self.listeners: list[Callable[[], None]] = []
 
@@ -95,10 +99,13 @@ class FaultPlan:
             fault = Fault(id=next(self._ids), kind=kind, **wanted)
         except (TypeError, re.error) as error:
             raise BadFault(str(error)) from error
-        self._faults.append(fault)
+        self._beside(fault).append(fault)
         for listener in self.listeners:
             listener()
         return fault
+
+    def _beside(self, fault: Fault) -> list[Fault]:
+        return self._faults if fault.event is None else self._of_event.setdefault(fault.event, [])
 
     def take(
         self,
@@ -106,15 +113,16 @@ class FaultPlan:
         *,
         kinds: set[str] | None = None,
         passes_count: bool = True,
+        event: str = "",
         **subject: str,
     ) -> Fault | None:
         """
         Use up one strike of the first fault that concerns the subject.
 
         `passes_count=False` is for a look that is no request or event itself: it does not count
-        as one of those that a fault lets pass first.
+        as one of those that a fault lets pass first. What waits for this very event comes first.
         """
-        for fault in self._faults:
+        for fault in [*self._of_event.get(event, []), *self._faults]:
             if fault.point != point or (kinds is not None and fault.kind not in kinds):
                 continue
             if not fault.matches(**subject):
@@ -124,14 +132,22 @@ class FaultPlan:
                 continue
             fault.strikes += 1
             if fault.strikes >= fault.times:
-                self._faults.remove(fault)
+                self._drop(fault)
             return fault
         return None
 
+    def _drop(self, fault: Fault) -> None:
+        beside = self._beside(fault)
+        beside.remove(fault)
+        if fault.event is not None and not beside:
+            del self._of_event[fault.event]
+
     def pending(self) -> list[dict[str, Any]]:
         """List what is still to come."""
-        return [asdict(fault) for fault in self._faults]
+        of_events = (fault for faults in self._of_event.values() for fault in faults)
+        return [asdict(fault) for fault in (*self._faults, *of_events)]
 
     def clear(self) -> None:
         """Let everything go right again."""
         self._faults.clear()
+        self._of_event.clear()

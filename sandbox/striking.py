@@ -14,6 +14,7 @@ VENDOR_OF_PREFIX: Final = {
     "/alpaca/broker": "alpaca_broker",
     "/alpaca/data": "alpaca_data",
     "/alpaca/stream": "alpaca_stream",
+    "/alpaca/files": "alpaca_files",
     "/groq": "groq",
     "/supabase": "supabase",
     "/plaid": "plaid",

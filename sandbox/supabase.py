@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox import supabase_tables
 from sandbox.world import World
 
 _CURVE = ec.SECP256R1()
@@ -104,6 +105,7 @@ def routes(world: World) -> list[BaseRoute]:
         Route("/auth/v1/.well-known/jwks.json", _published(keys)),
         Route("/auth/v1/token-mint", _mint(keys), methods=["POST"]),
         Route("/auth/v1/rotate-key", _rotate(keys), methods=["POST"]),
+        *supabase_tables.routes(world),
     ]
 
 

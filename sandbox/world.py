@@ -36,6 +36,7 @@ class Settings:
     requests_per_minute: int = 60_000
     broker_key: str = "CKSANDBOX"
     broker_secret: str = "sandbox-secret"  # noqa: S105 - a pretend secret, useless anywhere else
+    supabase_service_key: str = "sandbox-service-role"
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> Self:

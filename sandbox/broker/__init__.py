@@ -7,13 +7,17 @@ from starlette.routing import BaseRoute, Route
 from sandbox.broker import (
     accounts,
     activities,
+    applications,
     banks,
+    documents,
     events,
     history,
     matching,
     orders,
     positions,
     reference,
+    statements,
+    statuses,
     transfers,
 )
 from sandbox.broker.core import Broker, Handler, serve
@@ -24,7 +28,7 @@ _ACCOUNT = "/v1/accounts/{account_id}"
 _TRADING = "/v1/trading/accounts/{account_id}"
 
 _ROUTES: list[tuple[str, str, Handler]] = [
-    ("POST", "/v1/accounts", accounts.create),
+    ("POST", "/v1/accounts", applications.create),
     ("GET", "/v1/accounts", accounts.list_all),
     ("GET", "/v1/accounts/positions", positions.list_of_all_accounts),
     ("GET", "/v1/accounts/activities", activities.list_all),
@@ -32,8 +36,11 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", _ACCOUNT, accounts.show),
     ("PATCH", _ACCOUNT, accounts.update),
     ("POST", f"{_ACCOUNT}/actions/close", accounts.close),
-    ("GET", f"{_ACCOUNT}/documents", accounts.list_documents),
-    ("POST", f"{_ACCOUNT}/documents/upload", accounts.upload_documents),
+    ("DELETE", _ACCOUNT, accounts.close),
+    ("GET", f"{_ACCOUNT}/documents", statements.list_all),
+    ("POST", f"{_ACCOUNT}/documents/upload", documents.upload),
+    ("GET", f"{_ACCOUNT}/documents/{{document_id}}", statements.show),
+    ("GET", f"{_ACCOUNT}/documents/{{document_id}}/download", statements.download),
     ("GET", f"{_ACCOUNT}/ach_relationships", banks.list_all),
     ("POST", f"{_ACCOUNT}/ach_relationships", banks.create),
     ("DELETE", f"{_ACCOUNT}/ach_relationships/{{id}}", banks.delete),
@@ -80,6 +87,7 @@ def routes(world: World) -> list[BaseRoute]:
     """Open the broker's books and list what can be asked of it."""
     broker = Broker(world)
     world.parts["broker"] = broker
+    world.parts["files"] = partial(statements.print_file, broker)
     world.jobs.append(partial(matching.run, broker))
     world.settle_hooks.append(partial(matching.match_all, broker))
     _go_on(broker)
@@ -94,7 +102,7 @@ def _go_on(broker: Broker) -> None:
     """Put on the agenda what an earlier run had begun."""
     books = broker.books
     for account in books.accounts.values():
-        accounts.plan(broker, account)
+        statuses.plan(broker, account)
     for banks_of_account in books.relationships.values():
         for relationship in banks_of_account.values():
             banks.plan(broker, relationship)

@@ -35,6 +35,7 @@ class Books:
         """Start with no customer at all."""
         self.accounts: dict[str, Account] = {}
         self.by_email: dict[str, str] = {}
+        self._email_of: dict[str, str] = {}
         self.relationships: dict[str, dict[str, Relationship]] = {}
         self.transfers: dict[str, dict[str, Transfer]] = {}
         self.orders: dict[str, dict[str, Order]] = {}
@@ -63,8 +64,7 @@ class Books:
     def _index(self, record: Any) -> None:
         match record:
             case Account():
-                self.accounts[record.id] = record
-                self.by_email[record.email] = record.id
+                self._index_account(record)
             case Relationship():
                 self.relationships.setdefault(record.account_id, {})[record.id] = record
             case Transfer():
@@ -78,6 +78,13 @@ class Books:
                     del held[record.symbol]
             case Activity():
                 self._index_activity(record)
+
+    def _index_account(self, account: Account) -> None:
+        """Find an account by its present e-mail address only; the one before is free again."""
+        self.accounts[account.id] = account
+        self.by_email.pop(self._email_of.get(account.id, ""), None)
+        self.by_email[account.email] = account.id
+        self._email_of[account.id] = account.email
 
     def _index_order(self, order: Order) -> None:
         self.orders.setdefault(order.account_id, {})[order.id] = order

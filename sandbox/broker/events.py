@@ -18,7 +18,7 @@ from sandbox.broker.ulids import is_ulid
 _UNKNOWN = "SOMETHING_NEW"
 _REORDER_SECONDS = 1.0
 _VENDOR = "alpaca_broker"
-_TOO_SLOW = ": you are reading too slowly, dropped 1 messages\n\n"
+_LATE = frozenset({"reorder", "overtaken"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,9 @@ class _Reader:
         self.window = window
         self.place = window.start
         self.epoch = broker.hub.epoch
+        # An event held back, and whether it must still come before others of its account.
         self.late: Event | None = None
+        self.keeps_order = False
 
     async def frames(self) -> AsyncIterator[str]:
         """Give frame after frame until the window, the plan or the client ends it."""
@@ -122,6 +124,7 @@ class _Reader:
                 async for frame in self._catch_up():
                     yield frame
                 if self.window.is_closed:
+                    yield self._release()
                     return
                 await self._strike_idle()
                 async for frame in self._idle(news):
@@ -149,9 +152,7 @@ class _Reader:
             seconds = min(seconds, _REORDER_SECONDS)
         if await self.broker.hub.wait(news, seconds):
             return
-        if self.late is not None:
-            event, self.late = self.late, None
-            yield self._frame(event)
+        yield self._release()
         yield ": heartbeat\n\n"
 
     async def _strike_idle(self) -> None:
@@ -172,34 +173,51 @@ class _Reader:
         await asyncio.sleep(seconds)
 
     async def _deliver(self, event: Event) -> AsyncIterator[str]:
-        fault = self.broker.world.faults.take("stream", vendor=_VENDOR, stream=self.name)
+        fault = self.broker.world.faults.take(
+            "stream", vendor=_VENDOR, stream=self.name, event=event.ulid
+        )
         if fault is not None and fault.kind in {"disconnect", "stall"}:
             await self._stop_or_stall(fault.kind, fault.seconds)
             fault = None
         kind = fault.kind if fault is not None else ""
-        if kind == "reorder" and self.late is None:
-            self.late = event
+        if self._must_not_overtake(event):
+            yield self._release()
+        if kind in _LATE and self.late is None:
+            self.late, self.keeps_order = event, kind == "overtaken"
             return
-        for frame in self._spoil(kind, event):
-            yield frame
+        yield self._lose(fault.count) if fault and kind == "dropped" else self._spoil(kind, event)
         if kind == "cut_frame":
             raise _Disconnect
-        if self.late is not None:
-            overtaken, self.late = self.late, None
-            yield self._frame(overtaken)
+        yield self._release()
 
-    def _spoil(self, kind: str, event: Event) -> list[str]:
+    def _must_not_overtake(self, event: Event) -> bool:
+        """Say whether the event held back is of the same account, whose order is promised."""
+        late = self.late
+        return late is not None and self.keeps_order and late.account_id == event.account_id
+
+    def _release(self) -> str:
+        """Give the event that was held back, if there is one."""
+        event, self.late = self.late, None
+        return "" if event is None else self._frame(event)
+
+    def _lose(self, count: int) -> str:
+        """Pass over this event and those that wait right behind it, and say how many they are."""
+        waiting = len(self.broker.hub.history(self.name)) - self.place
+        behind = min(count - 1, waiting)
+        self.place += behind
+        return f": you are reading too slowly, dropped {behind + 1} messages\n\n"
+
+    def _spoil(self, kind: str, event: Event) -> str:
         frame = self._frame(event)
         head, _, data = frame.partition("data: ")
         spoiled = {
-            "drop": [],
-            "dropped": [_TOO_SLOW],
-            "duplicate": [frame, frame],
-            "unknown_status": [self._frame(event, has_unknown_status=True)],
-            "bad_json": [f"{head}data: {data[: len(data) // 2]}\n\n"],
-            "cut_frame": [frame[: len(frame) // 2]],
+            "drop": "",
+            "duplicate": frame + frame,
+            "unknown_status": self._frame(event, has_unknown_status=True),
+            "bad_json": f"{head}data: {data[: len(data) // 2]}\n\n",
+            "cut_frame": frame[: len(frame) // 2],
         }
-        return spoiled.get(kind, [frame])
+        return spoiled.get(kind, frame)
 
     def _is_told(self, event: Event) -> bool:
         """Leave out what the older streams do not carry."""

@@ -15,7 +15,12 @@ def stamp(at: datetime | None) -> str | None:
 
 @dataclass(kw_only=True)
 class Account:
-    """A customer's account; `status_from` and `changed_at` say where it is on its way."""
+    """
+    A customer's account; `status` and `changed_at` say where it is on its way.
+
+    It goes on by itself until it has its `destined_status`. `open_questions` are the codes of
+    what the broker still wants to see before it approves.
+    """
 
     id: str
     account_number: str
@@ -27,10 +32,15 @@ class Account:
     disclosures: dict[str, Any]
     agreements: list[dict[str, Any]]
     trusted_contact: dict[str, Any] | None = None
+    minor_identity: dict[str, Any] | None = None
+    # Of a document's content only its size and its fingerprint are kept.
     documents: list[dict[str, Any]] = field(default_factory=list)
     account_type: str = "trading"
+    account_sub_type: str | None = None
     enabled_assets: list[str] = field(default_factory=lambda: ["us_equity"])
+    crypto_status: str = "INACTIVE"
     destined_status: str = "ACTIVE"
+    open_questions: list[str] = field(default_factory=list)
     kyc_results: dict[str, Any] | None = None
     configurations: dict[str, Any] = field(default_factory=dict)
     cash: Decimal = ZERO

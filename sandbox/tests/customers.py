@@ -1,5 +1,6 @@
 """Customers of the pretend broker, made through the real client as far as they must go."""
 
+import base64
 import itertools
 import time
 from collections.abc import Callable
@@ -53,6 +54,14 @@ def application(email: str = "") -> dict[str, Any]:
     }
 
 
+def paper(
+    document_type: str = "identity_verification", content: bytes = b"fake", **more: Any
+) -> dict[str, Any]:
+    """A document to upload."""
+    encoded = base64.b64encode(content).decode()
+    return {"document_type": document_type, "content": encoded, "mime_type": "image/png"} | more
+
+
 class Desk:
     """Plain HTTP to the broker, for tests that care about the wire."""
 
@@ -75,6 +84,21 @@ class Desk:
         account_id = str(self.call("POST", "/v1/accounts", json=application(email))["id"])
         self.advance(5)
         return account_id
+
+    def apply(self, body: dict[str, Any] | None = None) -> str:
+        """Send an application and wait for nothing."""
+        return str(self.call("POST", "/v1/accounts", json=body or application())["id"])
+
+    def account(self, account_id: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.call("GET", f"/v1/accounts/{account_id}")
+        return answer
+
+    def set_status(self, account_id: str, **wanted: Any) -> Any:
+        return self.server.control(f"accounts/{account_id}/status", wanted)
+
+    def upload(self, account_id: str, *papers: Any, status: int = 204) -> Any:
+        path = f"/v1/accounts/{account_id}/documents/upload"
+        return self.call("POST", path, status=status, json=list(papers))
 
     def link_bank(self, account_id: str) -> str:
         path = f"/v1/accounts/{account_id}/ach_relationships"

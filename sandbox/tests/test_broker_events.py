@@ -1,17 +1,14 @@
 """Event streams: replay, live news, heartbeats, and every planned way to spoil them."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from sandbox.tests.conftest import Server
 from sandbox.tests.customers import Desk
+from sandbox.tests.frames import ACCOUNTS, replay, streaming
 
-ACCOUNTS = "/v1/events/accounts/status"
 TRADES = "/v2/events/trades"
 FUNDING = "/v2/events/funding/status"
 
@@ -19,57 +16,6 @@ FUNDING = "/v2/events/funding/status"
 @pytest.fixture
 def desk(still_server: Server) -> Desk:
     return Desk(still_server)
-
-
-class Frames:
-    """The frames of one open stream, read one by one."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._chunks = response.iter_text()
-        self._rest = ""
-
-    def next(self) -> str:
-        while "\n\n" not in self._rest:
-            self._rest += next(self._chunks)
-        frame, _, self._rest = self._rest.partition("\n\n")
-        return frame
-
-    def event(self) -> dict[str, Any]:
-        """The next frame that is not a comment, with its id line checked."""
-        frame = self.next()
-        while frame.startswith(":"):
-            frame = self.next()
-        number, kind, data = frame.split("\n")
-        payload: dict[str, Any] = json.loads(data.removeprefix("data: "))
-        assert number == f"id: {payload['event_ulid']}"
-        assert kind == "event: message"
-        return payload
-
-    def until(self, wanted: Callable[[str], bool]) -> str:
-        while not wanted(frame := self.next()):
-            pass
-        return frame
-
-
-@contextmanager
-def streaming(desk: Desk, path: str, **query: str) -> Iterator[Frames]:
-    url = desk.server.broker_url + path
-    with (
-        httpx.Client(auth=desk.server.auth, timeout=5, verify=False) as http,
-        http.stream("GET", url, params=query) as response,
-    ):
-        assert response.status_code == 200
-        assert response.headers["content-type"].startswith("text/event-stream")
-        yield Frames(response)
-
-
-def replay(desk: Desk, path: str, **query: str) -> list[dict[str, Any]]:
-    """Everything of a closed window."""
-    query.setdefault("since", "2020-01-01")
-    query.setdefault("until", "2100-01-01")
-    text = desk.send("GET", path, params=query).text
-    lines = (line for line in text.split("\n") if line.startswith("data: "))
-    return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
 class TestReplay:
@@ -216,6 +162,61 @@ class TestFaults:
 
         assert lost == ": you are reading too slowly, dropped 1 messages"
         assert following == "APPROVED"
+
+    def test_several_in_a_row_can_be_lost_and_a_new_reading_has_them(self, desk):
+        desk.server.fault(kind="dropped", stream="accounts", count=2)
+        desk.open_account()
+
+        with streaming(desk, ACCOUNTS, since="2020-01-01") as frames:
+            lost = frames.until(lambda frame: "too slowly" in frame)
+            following = frames.event()["status_to"]
+
+        assert lost == ": you are reading too slowly, dropped 2 messages"
+        assert following == "ACTIVE"
+        assert len(replay(desk, ACCOUNTS)) == 3
+
+    def test_no_more_are_lost_than_there_are(self, desk):
+        desk.server.fault(kind="dropped", stream="accounts", count=9, after=1)
+        desk.open_account()
+
+        with streaming(desk, ACCOUNTS, since="2020-01-01") as frames:
+            lost = frames.until(lambda frame: "too slowly" in frame)
+
+        assert lost == ": you are reading too slowly, dropped 2 messages"
+
+    def test_an_event_can_be_overtaken_by_one_of_another_account(self, desk):
+        first, second = (desk.server.control("accounts", {"count": 2}))["ids"]
+        for account_id in (first, second):
+            desk.server.control(f"accounts/{account_id}/status", {"status": "INACTIVE"})
+        desk.server.fault(kind="overtaken", stream="accounts")
+
+        assert [each["account_id"] for each in replay(desk, ACCOUNTS)] == [second, first]
+
+    def test_an_event_is_never_overtaken_by_one_of_its_own_account(self, desk):
+        assert self.seen(desk, "overtaken", 3) == ["SUBMITTED", "APPROVED", "ACTIVE"]
+
+    def test_an_event_held_back_at_the_end_of_a_window_comes_last(self, desk):
+        desk.server.fault(kind="reorder", stream="accounts", after=2)
+        desk.open_account()
+
+        seen = [each["status_to"] for each in replay(desk, ACCOUNTS)]
+
+        assert seen == ["SUBMITTED", "APPROVED", "ACTIVE"]
+
+    def test_a_fault_can_wait_for_one_event(self, desk):
+        desk.open_account()
+        _, approved, _ = replay(desk, ACCOUNTS)
+        ulid = approved["event_ulid"]
+        desk.server.fault(kind="drop", stream="accounts", event=ulid)
+        planned = desk.server.control("faults", method="GET")["faults"]
+
+        without = [each["status_to"] for each in replay(desk, ACCOUNTS)]
+        again = [each["status_to"] for each in replay(desk, ACCOUNTS)]
+
+        assert [each["event"] for each in planned] == [ulid]
+        assert without == ["SUBMITTED", "ACTIVE"]
+        assert again == ["SUBMITTED", "APPROVED", "ACTIVE"]
+        assert desk.server.control("faults", method="GET") == {"faults": []}
 
     def test_an_events_json_can_be_broken(self, desk):
         desk.server.fault(kind="bad_json", stream="accounts")

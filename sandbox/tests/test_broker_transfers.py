@@ -1,11 +1,9 @@
 """Money in and out, its limits, and the ways it can go wrong."""
 
-from decimal import Decimal
-
 import pytest
 
 from sandbox.tests.conftest import Server
-from sandbox.tests.customers import Desk, application
+from sandbox.tests.customers import Desk
 
 
 @pytest.fixture
@@ -183,74 +181,3 @@ class TestTransfers:
         assert statuses(desk, account_id) == ["RETURNED"]
         assert desk.cash(account_id) == 0
         assert [each["net_amount"] for each in lines] == ["-10.00", "10.00"]
-
-
-class TestAccounts:
-    @pytest.mark.parametrize(
-        ("section", "name", "value", "word"),
-        [
-            ("identity", "tax_id", "12345678", "SSN"),
-            ("identity", "tax_id", "000-00-0000", "SSN"),
-            ("contact", "email_address", "", "email_address"),
-            ("disclosures", "is_control_person", None, "is_control_person"),
-        ],
-    )
-    def test_an_incomplete_application_is_refused(self, desk, section, name, value, word):
-        body = application()
-        body[section][name] = value
-
-        answer = desk.call("POST", "/v1/accounts", status=422, json=body)
-
-        assert word in answer["message"]
-        assert desk.server.effects() == []
-
-    def test_the_number_of_a_person_is_never_answered(self, desk):
-        account_id = desk.open_account()
-
-        answer = desk.send("GET", f"/v1/accounts/{account_id}").text
-
-        assert "6789" not in answer
-        assert "tax_id_type" in answer
-
-    def test_a_fixture_ends_in_its_status(self, desk):
-        body = application() | {"additional_information": "/fixtures/status=REJECTED/fixtures/"}
-        account_id = desk.call("POST", "/v1/accounts", json=body)["id"]
-        desk.advance(10)
-
-        assert desk.call("GET", f"/v1/accounts/{account_id}")["status"] == "REJECTED"
-
-    def test_documents_let_a_waiting_account_go_on(self, desk):
-        desk.server.fault(kind="action_required")
-        account_id = desk.open_account()
-        waiting = desk.call("GET", f"/v1/accounts/{account_id}")["status"]
-        document = {"document_type": "identity_verification", "content": "ZmFrZQ=="}
-        desk.call(
-            "POST", f"/v1/accounts/{account_id}/documents/upload", status=204, json=[document]
-        )
-        desk.advance(2)
-
-        assert waiting == "ACTION_REQUIRED"
-        assert desk.call("GET", f"/v1/accounts/{account_id}")["status"] == "ACTIVE"
-
-    def test_only_an_empty_account_can_be_closed(self, desk):
-        account_id = desk.funded_account("10")
-        path = f"/v1/accounts/{account_id}/actions/close"
-        desk.call("POST", path, status=422)
-        [bank] = desk.call("GET", f"/v1/accounts/{account_id}/ach_relationships")
-        desk.transfer(account_id, bank["id"], "10", "OUTGOING")
-        desk.advance(10)
-
-        desk.call("POST", path, status=204)
-
-        assert desk.cash(account_id) == Decimal(0)
-        assert desk.call("GET", f"/v1/accounts/{account_id}")["status"] == "ACCOUNT_CLOSED"
-
-    def test_a_changed_contact_keeps_its_other_fields(self, desk):
-        account_id = desk.open_account()
-
-        changed = desk.call(
-            "PATCH", f"/v1/accounts/{account_id}", json={"contact": {"city": "Oakland"}}
-        )
-
-        assert changed["contact"]["city"] == "Oakland"
-        assert changed["contact"]["postal_code"] == "94105"

@@ -40,7 +40,7 @@ PLANTS = {
     "Agents keeps its model vendors to itself": ("chat/services.py", "import agents.gateways"),
     "Chat keeps its tables to itself": ("console/views.py", "import chat.models"),
     "Vendor clients are reached from gateways only": (
-        "accounts/services.py",
+        "accounts/services/opening.py",
         "import core.vendors.alpaca",
     ),
     "The model's hands cannot move money": ("agents/context.py", "import trading.services"),

@@ -38,6 +38,8 @@ def test_an_asset_tells_whether_it_can_be_bought_in_fractions():
     [
         "/v1/assets/NOSUCHTHING",
         f"/v1/accounts/{uuid4()}",
+        f"/v1/accounts/{uuid4()}/documents",
+        f"/v1/accounts/{uuid4()}/documents/{uuid4()}/download",
         f"/v1/trading/accounts/{uuid4()}/account",
     ],
 )
