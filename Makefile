@@ -53,7 +53,7 @@ watch: $(INSTALLED) ## follow a portfolio's live value in the terminal
 	@$(CLERA) exec -- manage.py watch $(ARGS)
 
 api-key: $(INSTALLED) ## create an API key that may read (ARGS="create --help" shows the rest)
-	@$(CLERA) exec -- manage.py api_key $(or $(ARGS),create --label "made by make" $(READING))
+	@$(CLERA) exec -- manage.py api_key $(or $(ARGS),create --label "made by make" --owner "Local run" $(READING))
 
 doctor: $(INSTALLED) ## check that this machine can run Clera, and say what to do
 	@$(CLERA) doctor

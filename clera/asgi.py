@@ -14,6 +14,8 @@ django: Any = get_asgi_application()  # before anything that needs the apps
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from accounts import routing as accounts  # noqa: E402
+from core.api.address_limits import LimitSockets  # noqa: E402
 from core.api.body_limit import LimitBody  # noqa: E402
 from portfolio import routing as portfolio  # noqa: E402
 
@@ -73,5 +75,10 @@ class Sockets:
 
 
 application = ProtocolTypeRouter(
-    {"http": LimitBody(django), "websocket": KnownOrigins(Sockets(portfolio.urlpatterns))}
+    {
+        "http": LimitBody(django),
+        "websocket": KnownOrigins(
+            LimitSockets(Sockets([*accounts.urlpatterns, *portfolio.urlpatterns]))
+        ),
+    }
 )

@@ -4,9 +4,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_shutting_down
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_shutting_down
 
-from core import streams
+from core import jobs, streams
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clera.settings.local")
 
@@ -21,3 +21,5 @@ def _keep_our_logging(**_: Any) -> None:
 
 setup_logging.connect(_keep_our_logging)
 worker_shutting_down.connect(streams.ask_all_to_stop)
+task_prerun.connect(jobs.begin_trace)
+task_postrun.connect(jobs.end_trace)

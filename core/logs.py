@@ -156,7 +156,8 @@ def _quieten() -> None:
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
-    for name in ("httpx", "httpcore", "django.server", "django.channels.server", "daphne"):
+    quiet = ("httpx", "httpcore", "django.server", "django.channels.server", "daphne", "axes")
+    for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)
     # A line for every nudge would bury what the nudges do, which is logged in its own words.
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):

@@ -44,7 +44,8 @@ def web(port: int, *, reload_folders: tuple[str, ...] = ()) -> Process:
     """HTTP and WebSocket."""
     arguments = ["-m", "uvicorn", "clera.asgi:application", "--host", "127.0.0.1"]
     arguments += ["--port", str(port), "--lifespan", "off", "--no-access-log"]
-    arguments += ["--ws", "clera.websockets:SocketProtocol"]
+    # Django alone decides whom to believe about addresses: by TRUSTED_PROXIES.
+    arguments += ["--ws", "clera.websockets:SocketProtocol", "--no-proxy-headers"]
     if reload_folders:
         arguments.append("--reload")
     for folder in reload_folders:

@@ -1,5 +1,7 @@
 """What the API documentation says before its first route."""
 
+from collections.abc import Mapping
+
 TAGS = [
     {"name": "Accounts", "description": "Opening an account at the broker, and who is asking."},
     {"name": "Funding", "description": "Linked banks, and money on its way in or out."},
@@ -41,40 +43,94 @@ the broker made of it: read it again instead of sending it again.
 Every error is `application/problem+json`. Decide by `code`, show `detail`. `field_errors` names
 the rule that each field broke.
 
-## Live value: `/ws/portfolio/{account_id}`
+## How often
 
-A WebSocket that says what an account is worth each time this changes. `account_id` is ours or the
-broker's. The token comes in one of three ways:
+Each credential has a window for each kind of request, and each network one for whatever it asks.
+Windows move: what was asked a minute ago no longer counts. A full one answers **429** `throttled`
+with the seconds in `Retry-After`, and names itself in `RateLimit-Policy`. A network that keeps
+sending credentials which are not valid is refused too, until its window has room again.
+
+RATES
+When we cannot count, what moves money and the opening of accounts answer **503** with
+`Retry-After`; everything else goes on.
+
+## Sockets
+
+`account_id` in their addresses is ours or the broker's. The token comes in one of three ways:
 
 1. in the **first frame**, within 5 seconds:
    `{"type": "auth", "token": "<token or API key>", "act_for": "<customer, for a key>"}`
 2. as **subprotocols** `clera.v1, bearer.<token>`; the server chooses `clera.v1`
 3. as `?token=` in the address, for older clients only: addresses end up in logs
 
+The client may send `{"type": "heartbeat"}` and gets a `heartbeat_ack` with a `timestamp`. By
+itself the server sends a `heartbeat` every 30 seconds. An `error` has `error` and `detail`; the
+connection is then closed.
+
+| close code | meaning | what to do |
+| --- | --- | --- |
+| 4400 | Not one JSON object of at most 64 KB, or an unknown `type`. | Correct the client. |
+| 4401 (4001 with `?token=`) | No valid token in time, it ran out or was revoked. | \
+Connect with a new one. |
+| 4404 (4003 with `?token=`) | No such account, or not yours. | Do not try again. |
+| 4408 | The reader was too slow for ten seconds. | Connect again. |
+| 4429 | Too many sockets of one customer or key, or opened by one network in a minute. | \
+Close another one first, or wait a minute. |
+| 1013 | We cannot check the token now. | Try again shortly. |
+
+## Live value: `/ws/portfolio/{account_id}`
+
+Says what an account is worth each time this changes. A key needs `portfolio:read`.
+
 | message from the server | meaning |
 | --- | --- |
 | `snapshot` | The record of `GET /api/portfolio/value`: first, and when holdings changed. |
 | `update` | The same without `cash` and `positions`; the value has moved. |
-| `heartbeat` | Sent every 30 seconds, with `seq`, `epoch`, `as_of` and `stale`. |
-| `heartbeat_ack` | The answer to the client's own `{"type": "heartbeat"}`, with a `timestamp`. |
-| `error` | `error` and `detail`; the connection is then closed. |
+| `heartbeat` | With `seq`, `epoch`, `as_of` and `stale`. |
 
 `stale: true` says that no fresh prices arrive; the value is the last one known. A value that is
 not known is `null`, and `unpriced` names what nobody knows a price of. `seq` grows within an
 `epoch`; a new epoch means that another process publishes the prices. A slow reader gets the
 latest value only, never a queue of old ones.
 
-| close code | meaning | what to do |
-| --- | --- | --- |
-| 4400 | Not one JSON object of at most 64 KB, or an unknown `type`. | Correct the client. |
-| 4401 (4001 with `?token=`) | No valid token in time, or it ran out. | Connect with a new one. |
-| 4404 (4003 with `?token=`) | No such account, or not yours. | Do not try again. |
-| 4408 | The reader was too slow for ten seconds. | Connect again. |
-| 4429 | Too many sockets of one customer or key. | Close another one first. |
-| 1013 | We cannot check the token now. | Try again shortly. |
+## Account events: `/ws/account/{account_id}`
+
+Says what happens to an account: every event once, in order, without a gap. A key needs
+`accounts:read`. The first frame (or the address, as `?since=`) may carry `"since": <seq>`, the
+last event that the client has; without it events begin now.
+
+| message from the server | meaning |
+| --- | --- |
+| `hello` | First: `seq` of the account's last event, and of the `oldest` there is. |
+| `event` | `seq`, `kind`, `at` and `payload`; first those behind `since`, then as they happen. |
+| `reset` | Events behind `since` lack, or are more than 1,000. Read what is, go on from `seq`. |
+| `heartbeat` | With a `timestamp`. |
+
+Numbers begin with 1 and have no gaps. After any close the client connects again with the last
+`seq` it has, and misses nothing. `GET /api/account/{account_id}/events` answers the same records
+to clients that ask now and then.
 
 ## Watching a run: `GET /api/runs/{run_id}/events`
 
 Server-sent events. Each has an `id`; reconnecting with `Last-Event-ID` misses nothing. The last
 one is of type `messages_complete` or `error`.
 """
+
+_RATES = {
+    "read": "Reading.",
+    "write": "Writing, unless another row says more.",
+    "money": "Orders, approvals, transfers, linked banks.",
+    "documents": "Documents.",
+    "sign_up": "Opening an account.",
+}
+
+
+def description(rates: Mapping[str, str]) -> str:
+    """Complete the text with the rates that hold here."""
+    rows = (
+        f"| {what} | {rates[name]} | {rates[f'service.{name}']} |\n"
+        for name, what in _RATES.items()
+    )
+    table = "| | a customer | a service's key |\n| --- | --- | --- |\n" + "".join(rows)
+    table += f"| Sockets opened by one network. | {rates['sockets']} | {rates['sockets']} |\n"
+    return DESCRIPTION.replace("RATES\n", table + "\n")

@@ -59,7 +59,14 @@ UNFOLD: dict[str, Any] = {
             },
             {
                 "title": "Customers",
-                "items": [_page("Accounts", "badge", "accounts", "brokerageaccount")],
+                "items": [
+                    _page("Accounts", "badge", "accounts", "brokerageaccount"),
+                    _page("Documents asked for", "pending_actions", "accounts", "documentrequest"),
+                    _page("Documents handed in", "upload_file", "accounts", "documentupload"),
+                    _page("Changes of data", "contact_mail", "accounts", "contactchange"),
+                    _page("What they were told", "notifications", "accounts", "accountevent"),
+                    _page("Preferences", "tune", "accounts", "preferences"),
+                ],
             },
             {
                 "title": "Money",
@@ -95,6 +102,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "System",
                 "items": [
+                    _page("Audit trail", "policy", "core", "auditentry"),
                     _page("API keys", "key", "core", "apikey"),
                     _page("Intent steps", "timeline", "core", "intentstep"),
                     _page("Inbox events", "inbox", "core", "inboxevent"),
@@ -107,7 +115,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Staff",
                 "items": [
                     _page("Staff users", "person", "auth", "user"),
-                    _page("Groups", "group", "auth", "group"),
+                    _page("Roles", "group", "auth", "group"),
                 ],
             },
         ],

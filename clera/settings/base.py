@@ -1,6 +1,7 @@
 """Every setting, read from the environment in this one place; `.env.example` explains each."""
 
 import os
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 import environ
 
-from clera.settings import api_docs, backoffice
+from clera.settings import api_docs, backoffice, rates
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
@@ -38,13 +39,15 @@ BACKEND_PUBLIC_URL = env.str("BACKEND_PUBLIC_URL", "")
 # --- Apps -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "core.backoffice.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -64,12 +67,16 @@ MIDDLEWARE = [
     "core.api.middleware.RequestContext",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.api.address_limits.LimitAddresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "core.auth.second_factor.SecondFactorGate",
     "core.auth.staff.StaffSeesEverything",
 ]
 ROOT_URLCONF = "clera.urls"
@@ -96,8 +103,6 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SESSION_COOKIE_AGE = 15 * 60
-SESSION_SAVE_EVERY_REQUEST = True
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -161,6 +166,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_ROUTES = {
     "accounts.sweep_applications": {"queue": "money"},
+    "accounts.sweep_changes": {"queue": "money"},
+    "accounts.sweep_documents": {"queue": "money"},
     "funding.*": {"queue": "money"},
     "trading.*": {"queue": "money"},
     "agents.*": {"queue": "agents"},
@@ -173,6 +180,11 @@ CELERY_TASK_ROUTES = {
 _STREAM = {"expires": 9, "queue": "streams"}
 CELERY_BEAT_SCHEDULE = {
     "sweep applications": {"task": "accounts.sweep_applications", "schedule": 5.0},
+    "sweep changes": {"task": "accounts.sweep_changes", "schedule": 5.0},
+    "sweep documents": {"task": "accounts.sweep_documents", "schedule": 5.0},
+    "sweep mirror": {"task": "accounts.sweep_mirror", "schedule": 30.0},
+    "extend audit": {"task": "core.extend_audit", "schedule": 2.0},
+    "anchor audit": {"task": "core.anchor_audit", "schedule": 24 * 3600.0},
     "sweep relationships": {"task": "funding.sweep_relationships", "schedule": 5.0},
     "sweep transfers": {"task": "funding.sweep_transfers", "schedule": 5.0},
     "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
@@ -194,13 +206,24 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- API --------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", 256 * 1024)
+# A document of 10 MB in base64, and the JSON around it.
+API_MAX_UPLOAD_BYTES = env.int("API_MAX_UPLOAD_BYTES", 14 * 1024 * 1024)
+API_UPLOAD_PATHS = [r"/api/account/[^/]{1,64}/documents/upload"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
+# How many proxies of ours stand in front; nothing means that nobody has said it yet.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=None)
+RATE_LIMITS = rates.with_changes(env.dict("RATE_LIMITS", default={}))
+# A Redis that takes longer to count than this is away.
+RATE_LIMIT_TIMEOUT_MS = env.int("RATE_LIMIT_TIMEOUT_MS", 250)
+# Probes must be answered whoever else is busy, and the staff's sign-in has limits of its own.
+RATE_LIMIT_EXEMPT_PATHS = ("/health", "/api/health", "/api/ready", "/admin/")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "core.api.authentication.BearerToken",
         "core.api.authentication.ApiKeyHeader",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsPrincipal"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.api.throttling.PerPrincipal"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["core.api.renderer.ExactJSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.Schema",
@@ -210,7 +233,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Clera",
-    "DESCRIPTION": api_docs.DESCRIPTION,
+    "DESCRIPTION": api_docs.description(RATE_LIMITS),
     "TAGS": api_docs.TAGS,
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
@@ -255,6 +278,8 @@ SUPABASE_URL = env.str("SUPABASE_URL", f"{SANDBOX_URL}/supabase")
 SUPABASE_AUDIENCE = env.str("SUPABASE_AUDIENCE", "authenticated")
 SUPABASE_ALLOW_HS256 = env.bool("SUPABASE_ALLOW_HS256", False)
 SUPABASE_JWT_SECRET = env.str("SUPABASE_JWT_SECRET", "")
+SUPABASE_WRITE_BACK = env.bool("SUPABASE_WRITE_BACK", False)
+SUPABASE_SERVICE_KEY = env.str("SUPABASE_SERVICE_KEY", "sandbox-service-role")
 
 # --- Money ------------------------------------------------------------------------------------
 INTENT_LEASE_SECONDS = env.int("INTENT_LEASE_SECONDS", 30)
@@ -272,6 +297,8 @@ FRAME_INTERVAL_MS = env.int("FRAME_INTERVAL_MS", 100)
 FEED_STALE_SECONDS = env.int("FEED_STALE_SECONDS", 5)
 SOCKET_SLOW_SECONDS = env.int("SOCKET_SLOW_SECONDS", 10)
 SOCKETS_PER_PRINCIPAL = env.int("SOCKETS_PER_PRINCIPAL", 10)
+# How often we ask whether the keys behind open sockets were revoked.
+SOCKET_RECHECK_SECONDS = env.int("SOCKET_RECHECK_SECONDS", 10)
 HEARTBEAT_INTERVAL = env.int("HEARTBEAT_INTERVAL", 30)
 
 # --- Chat -------------------------------------------------------------------------------------
@@ -285,7 +312,26 @@ LOG_LEVEL = env.str("LOG_LEVEL", "info").upper()
 LOG_JSON = env.bool("LOG_JSON", True)
 LOGGING_CONFIG = None  # core.logs configures logging, from core.apps
 
-# --- Admin ------------------------------------------------------------------------------------
+# --- Admin: a password, then a code from an app -----------------------------------------------
 LOGIN_REDIRECT_URL = "admin:index"
+SESSION_COOKIE_AGE = 15 * 60
+SESSION_SAVE_EVERY_REQUEST = True
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", True)
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_CALLABLE = "core.auth.lockout.name_of"
+AXES_CLIENT_IP_CALLABLE = "core.auth.lockout.address_of"
+AXES_LOCKOUT_CALLABLE = "core.backoffice.site.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken", "next"]
 FORMAT_MODULE_PATH = ["clera.formats"]
 UNFOLD = backoffice.UNFOLD

@@ -17,7 +17,7 @@ VENDOR_URLS = (
 )
 SECRETS = ("SECRET_KEY", "ALPACA_BROKER_SECRET", "GROQ_API_KEY", "BLIND_INDEX_KEY")
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}  # noqa: S104 - compared, never bound
-DEFAULTS = {"sandbox-secret", "gsk_sandbox", ""}
+DEFAULTS = {"sandbox-secret", "sandbox-service-role", "gsk_sandbox", ""}
 
 
 def problems_of(settings: Mapping[str, Any]) -> list[str]:
@@ -47,6 +47,15 @@ def _others(settings: Mapping[str, Any]) -> Iterator[str]:
     broken = {
         "FIELD_KEYS is unset": not settings["FIELD_KEYS"],
         "ALLOWED_HOSTS must name the hosts": not hosts or "*" in hosts,
+        "TRUSTED_PROXIES must say how many proxies of ours stand in front, 0 for none": (
+            settings["TRUSTED_PROXIES"] is None or settings["TRUSTED_PROXIES"] < 0
+        ),
+        "STAFF_SECOND_FACTOR must be on: the admin opens with a password alone": (
+            not settings["STAFF_SECOND_FACTOR"]
+        ),
+        "SUPABASE_SERVICE_KEY is unset or a default, and SUPABASE_WRITE_BACK needs it": (
+            settings["SUPABASE_WRITE_BACK"] and settings["SUPABASE_SERVICE_KEY"] in DEFAULTS
+        ),
         "ALLOWED_ORIGINS must name the origins": "*" in settings["ALLOWED_ORIGINS"],
         "PLAID_ENV=development is gone at Plaid; use sandbox or production": (
             settings["PLAID_ENV"] == "development"

@@ -8,7 +8,11 @@ SECRET_KEY = SECRET_KEY or "local-only-not-a-secret-local-only-not-a-secret-loca
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 FIELD_KEYS = FIELD_KEYS or ["local1:bG9jYWwtb25seS1ub3QtYS1zZWNyZXQtMzItYnl0ZXM="]
 BLIND_INDEX_KEY = BLIND_INDEX_KEY or "local-only-not-a-secret"
+TRUSTED_PROXIES = TRUSTED_PROXIES or 0
 LOG_JSON = env.bool("LOG_JSON", False)
+# The sandbox has the table; a real project is written to only when asked for.
+SUPABASE_WRITE_BACK = env.bool("SUPABASE_WRITE_BACK", SUPABASE_URL.startswith(SANDBOX_URL))
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", False)
 WHITENOISE_AUTOREFRESH = True  # nothing is collected, so there is no folder to scan at the start
 
 # The documentation page signs the demo customer in by itself.

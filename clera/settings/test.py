@@ -9,4 +9,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 VENDOR_CONNECT_SECONDS = 1
 VENDOR_TOTAL_SECONDS = env.float("VENDOR_TOTAL_SECONDS", 0.5)
 INTENT_LOOK_SECONDS = 10
+RATE_LIMITS = dict.fromkeys(RATE_LIMITS, "1000000/minute")  # tests of limits set their own
+RATE_LIMIT_TIMEOUT_MS = 2000
 LOG_LEVEL = "WARNING"
+SUPABASE_WRITE_BACK = False

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from clera.settings import api_docs, rates
 from clera.settings.checks import problems_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +29,11 @@ SOUND = {
     "FIELD_KEYS": ["k1:abc"],
     "ALLOWED_HOSTS": ["api.example.com"],
     "ALLOWED_ORIGINS": ["https://app.example.com"],
+    "TRUSTED_PROXIES": 1,
     "PLAID_ENV": "production",
+    "STAFF_SECOND_FACTOR": True,
+    "SUPABASE_WRITE_BACK": False,
+    "SUPABASE_SERVICE_KEY": "sandbox-service-role",
     "INTENT_LEASE_SECONDS": 30,
     "VENDOR_TOTAL_SECONDS": 10,
 }
@@ -49,7 +55,11 @@ def test_sound_settings_have_no_problem():
         ({"FIELD_KEYS": []}, "FIELD_KEYS"),
         ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS"),
         ({"ALLOWED_ORIGINS": ["*"]}, "ALLOWED_ORIGINS"),
+        ({"TRUSTED_PROXIES": None}, "TRUSTED_PROXIES"),
+        ({"TRUSTED_PROXIES": -1}, "TRUSTED_PROXIES"),
         ({"PLAID_ENV": "development"}, "PLAID_ENV"),
+        ({"STAFF_SECOND_FACTOR": False}, "STAFF_SECOND_FACTOR"),
+        ({"SUPABASE_WRITE_BACK": True}, "SUPABASE_SERVICE_KEY"),
         ({"INTENT_LEASE_SECONDS": 15}, "INTENT_LEASE_SECONDS"),
     ],
 )
@@ -64,6 +74,28 @@ def test_staging_may_use_the_vendors_sandboxes():
     url = "https://broker-api.sandbox.alpaca.markets"
 
     assert problems_of({**SOUND, "ENVIRONMENT": "staging", "ALPACA_BROKER_URL": url}) == []
+
+
+class TestRates:
+    def test_the_environment_replaces_single_ones(self):
+        changed = rates.with_changes({"money": "60/minute", "service.read": "9/second"})
+
+        assert changed == {**rates.DEFAULTS, "money": "60/minute", "service.read": "9/second"}
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"monye": "60/minute"}, {"money": "0/minute"}, {"money": "sixty"}, {"money": "6/week"},
+         {"money": "60/minute;1/second"}, {"money": ""}],
+    )  # fmt: skip
+    def test_what_cannot_be_meant_is_refused_by_name(self, change):
+        with pytest.raises(ImproperlyConfigured, match=r"RATE_LIMITS.*mon"):
+            rates.with_changes(change)
+
+    def test_the_api_says_which_rates_hold(self):
+        text = api_docs.description(rates.with_changes({"money": "77/minute"}))
+
+        assert "| Orders, approvals, transfers, linked banks. | 77/minute | 300/minute |\n" in text
+        assert "RATES" not in text
 
 
 def production(command, **env):

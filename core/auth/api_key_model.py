@@ -53,6 +53,7 @@ class ApiKey(models.Model):
             ),
             models.CheckConstraint(condition=~Q(owner=""), name="core_apikey_has_owner"),
         ]
+        verbose_name = "API key"
         permissions = [("manage_apikey", "Can create, rotate and revoke API keys")]
 
     def __str__(self) -> str:

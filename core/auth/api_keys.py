@@ -196,7 +196,6 @@ def _make(*, pk: UUID, **columns: Any) -> NewKey:
     key, is_new = ApiKey.objects.get_or_create(pk=pk, defaults=columns)
     if not is_new:
         raise KeyExists
-    logger.info("api_key.created", key_id=public_id)
     return NewKey(key, f"clr_{_environment()}_{public_id}_{secret}")
 
 

@@ -29,6 +29,7 @@ class StaffDevice(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc
 
     class Meta:
         app_label = "core"
+        default_permissions = ()  # no page shows it
         constraints = [models.UniqueConstraint(fields=["user"], name="core_staffdevice_one_each")]
 
     def __str__(self) -> str:

@@ -1,5 +1,8 @@
 """The base of every page: rows to look at, columns that people can read, no form."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import Model
@@ -11,7 +14,17 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from core.backoffice import columns
+from core.backoffice import columns, people
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How many rows wait for somebody, and since when; `url` lists them."""
+
+    whom: str
+    count: int
+    since: datetime | None
+    url: str
 
 
 class ReadOnly:
@@ -36,16 +49,20 @@ class Changes(ChangeList):
         super().get_results(request)
         if self.full_result_count is None and not (self.has_active_filters or self.query):
             self.full_result_count = self.result_count
+        if self.model_admin.principal_column:
+            people.attach_names(self.result_list, self.model_admin.principal_column)
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """
     A table to look at.
 
-    `waiting_states` names the states that the first page counts, because somebody waits.
+    `waiting_states` names the states that the first page counts, because somebody waits;
+    `principal_column` the one that names a credential, which `principal_name` shows.
     """
 
     waiting_states: ClassVar[tuple[str, ...]] = ()
+    principal_column: ClassVar[str] = ""
     list_per_page = 50
     ordering: ClassVar[Any] = ("-pk",)
     show_full_result_count = False
@@ -55,6 +72,18 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:  # noqa: ARG002
         return Changes
+
+    def turns(self) -> Sequence[Turn]:
+        """Say whose turn it is, for the first page; most tables have nobody to wait for."""
+        return ()
+
+    @display(description="who")
+    def principal_name(self, row: Any) -> SafeString | str:
+        """Show who did it; a list has all of its names already, a single row has not."""
+        if not hasattr(row, "who"):
+            people.attach_names([row], self.principal_column)
+        who: SafeString | str = row.who
+        return who
 
     @display(description="id", ordering="pk")
     def short_id(self, row: Model) -> SafeString | str:

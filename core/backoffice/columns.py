@@ -1,11 +1,12 @@
 """How the admin writes ids, dollars, shares, ages and states."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core.money import Money, Price, Quantity
@@ -39,6 +40,10 @@ COLOURS: Final[dict[str, str]] = {
     "SELL": "warning",
     "INCOMING": "success",
     "OUTGOING": "warning",
+    "OPEN": "info",
+    "WITHDRAWN": "",
+    "ACTIVE": "success",
+    "ACTION_REQUIRED": "warning",
 }
 
 
@@ -47,7 +52,9 @@ def short(text: object) -> SafeString | str:
     whole = str(text or "")
     if len(whole) <= _LONGEST_WHOLE:
         return whole or NOTHING
-    return format_html('<span title="{}">{}…{}</span>', whole, whole[:8], whole[-4:])
+    return format_html(
+        '<span class="whitespace-nowrap" title="{}">{}…{}</span>', whole, whole[:8], whole[-4:]
+    )
 
 
 def dollars(amount: Decimal | None) -> str:
@@ -77,6 +84,11 @@ def span(length: timedelta) -> str:
     return "0 s"
 
 
+def ago(moment: datetime | None, *, at: datetime) -> str:
+    """Say on a terminal how long ago something was."""
+    return "never" if moment is None else f"{span(at - moment)} ago"
+
+
 def age(since: datetime | None, *, at: datetime) -> SafeString | str:
     """Say how long ago something was, with the moment itself in the tooltip."""
     if since is None:
@@ -88,8 +100,46 @@ def age(since: datetime | None, *, at: datetime) -> SafeString | str:
     )
 
 
+def day(moment: datetime) -> SafeString:
+    """Write a day, with the moment itself in the tooltip."""
+    return format_html(
+        '<span class="whitespace-nowrap" title="{}">{}</span>',
+        f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+        f"{moment:%Y-%m-%d}",
+    )
+
+
+def link(url: str, words: SafeString | str) -> SafeString:
+    """Write a link in the colour of links."""
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, words
+    )
+
+
+def links(pairs: Iterable[tuple[str, str]]) -> SafeString:
+    """Write links below each other, each an address and its words."""
+    return format_html_join(
+        "", '<a class="block text-primary-600 dark:text-primary-500" href="{}">{}</a>', pairs
+    )
+
+
+def lines(texts: Sequence[object]) -> SafeString | str:
+    """Write texts below each other."""
+    return format_html_join("", "<div>{}</div>", ((text,) for text in texts)) or NOTHING
+
+
 def label(text: Any, *, href: str = "", colour: str | None = None) -> SafeString:
     """Make a coloured label, linked when there is somewhere to go."""
     variant = COLOURS.get(str(text), "") if colour is None else colour
     context = {"text": text, "variant": variant, "href": href}
     return SafeString(render_to_string("unfold/helpers/label.html", context).strip())
+
+
+def plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table for a terminal, each column as wide as its widest cell."""
+    lines = [headers, *rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(headers))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -10,12 +10,12 @@ from django.db.models import Count, Max, Min, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from core import health
 from core.backoffice import columns
-from core.backoffice.admin import ReadOnlyAdmin
+from core.backoffice.admin import ReadOnlyAdmin, Turn
 from core.inbox import MAX_ATTEMPTS, InboxEvent, StreamCursor
 from core.intents.states import IntentState
 from core.models import LeaseRow
@@ -29,7 +29,8 @@ _ENVIRONMENT_COLOURS: Final = {"production": "danger", "local": "info"}
 def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the figures that this member of staff may see to the first page."""
     at = timezone.now()
-    tables = [_Table(page, at=at) for page in _pages(request)]
+    pages = _pages(request)
+    tables = [_Table(page, at=at) for page in pages]
     inbox = _inbox() if request.user.has_perm("core.view_inboxevent") else None
     checks = health.check_all(at=at)
     context["cards"] = _cards(tables, inbox, checks)
@@ -37,6 +38,7 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "headers": ["What", "Waiting", "Oldest"],
         "rows": [table.row() for table in tables],
     }
+    context["turns"] = _turns(pages, at=at)
     context["inbox"] = None if inbox is None else _inbox_table(inbox, at=at)
     context["streams"] = _streams(at=at) if request.user.has_perm("core.view_leaserow") else None
     context["checks"] = {
@@ -97,10 +99,32 @@ class _Table:
         ]
         oldest = min((moment for _, moment in self._found.values()), default=None)
         return [
-            _link(self.url, self.name.capitalize()),
+            columns.link(self.url, self.name.capitalize()),
             format_html_join(" ", "{}", ((text,) for text in labels)) or columns.NOTHING,
             columns.age(oldest, at=self._at),
         ]
+
+
+def _turns(pages: list[ReadOnlyAdmin], *, at: datetime) -> dict[str, Any]:
+    """List whose turn it is, in the tables that know."""
+    return {
+        "headers": ["Whose turn", "Waiting", "Since"],
+        "rows": [
+            [
+                columns.link(
+                    turn.url, f"{page.opts.verbose_name_plural}: {turn.whom}".capitalize()
+                ),
+                turn.count,
+                columns.age(turn.since, at=at),
+            ]
+            for page in pages
+            for turn in page.turns()
+        ],
+    }
+
+
+def _turn_words(page: ReadOnlyAdmin, turn: Turn) -> str:
+    return f"{page.opts.verbose_name_plural}: {turn.whom}".capitalize()
 
 
 def _inbox() -> list[dict[str, Any]]:
@@ -124,7 +148,7 @@ def _inbox_table(inbox: list[dict[str, Any]], *, at: datetime) -> dict[str, Any]
         "headers": ["Source", "Waiting", "Parked", "Latest event", "Cursor moved"],
         "rows": [
             [
-                _link(f"{url}?source={found['source']}", found["source"]),
+                columns.link(f"{url}?source={found['source']}", found["source"]),
                 found["waiting"],
                 _parked(found["parked"], f"{url}?source={found['source']}&state=PARKED"),
                 columns.age(found["latest"], at=at),
@@ -185,9 +209,3 @@ def _check_row(check: health.Check) -> Row:
     )
     age = columns.NOTHING if check.age_seconds is None else f"{check.age_seconds} s"
     return [check.name.replace("worker:", "worker for "), state, age]
-
-
-def _link(url: str, text: str) -> SafeString:
-    return format_html(
-        '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, text
-    )

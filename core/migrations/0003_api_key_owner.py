@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterModelOptions(
             name='apikey',
-            options={'permissions': [('manage_apikey', 'Can create, rotate and revoke API keys')]},
+            options={'permissions': [('manage_apikey', 'Can create, rotate and revoke API keys')], 'verbose_name': 'API key'},
         ),
         migrations.CreateModel(
             name='StaffDevice',
@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(help_text='The user that this device belongs to.', on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('user',), name='core_staffdevice_one_each')],
             },
         ),

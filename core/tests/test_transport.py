@@ -159,3 +159,61 @@ class TestRead:
             assert transport(url).read("/v1/parcels", params={"email": "a+b@x.io"}) == []
 
         assert requests[0].startswith(b"GET /v1/parcels?email=a%2Bb%40x.io HTTP/1.1")
+
+
+class TestFetch:
+    PDF = answer("200 OK", b"%PDF-1.7", "content-type: application/pdf")
+
+    def test_gives_the_file_and_what_it_is(self):
+        with vendor(replies(self.PDF)) as (url, _):
+            found = transport(url).fetch("/file")
+
+        assert (found.mime_type, found.content) == ("application/pdf", b"%PDF-1.7")
+
+    def test_follows_the_vendor_to_where_it_keeps_the_file_and_leaves_the_key_behind(self):
+        def behave(connection, request):
+            moved = answer("301 Moved", b"", "location: /signed/file")
+            connection.sendall(self.PDF if b"/signed/file" in request else moved)
+
+        with vendor(behave) as (url, requests):
+            found = transport(url).fetch("/file")
+
+        assert found.content == b"%PDF-1.7"
+        assert [b"authorization" in request.lower() for request in requests] == [True, False]
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "http://127.0.0.1:9/other",
+            "http://169.254.169.254/latest/meta-data",
+            "ftp://files.example.com/x",
+            "file:///etc/passwd",
+            "//127.0.0.1:9/x",
+            "",
+        ],
+    )
+    def test_goes_nowhere_unsafe(self, target):
+        moved = answer("302 Found", b"", f"location: {target}")
+        with vendor(replies(moved)) as (url, requests):
+            with pytest.raises(VendorUnavailable):
+                transport(url).fetch("/file")
+            assert len(requests) <= 2
+
+    def test_a_second_redirection_is_not_followed(self):
+        moved = answer("302 Found", b"", "location: /again")
+        with vendor(replies(moved)) as (url, requests):
+            with pytest.raises(VendorUnavailable):
+                transport(url).fetch("/file")
+            assert len(requests) == 2
+
+    def test_an_unknown_file_is_a_clear_no(self):
+        with (
+            vendor(replies(answer("404 Not Found", b"{}"))) as (url, _),
+            pytest.raises(VendorRejected) as caught,
+        ):
+            transport(url).fetch("/file")
+        assert caught.value.http_status == 404
+
+    def test_is_not_done_inside_a_transaction(self):
+        with transaction.atomic(), pytest.raises(OpenTransaction):
+            transport("http://127.0.0.1:9").fetch("/file")

@@ -61,7 +61,7 @@ def test_every_vendor_lets_us_in_with_the_keys_that_are_set(clera):
 
 def test_an_api_key_opens_the_door_for_a_customer_it_names(clera):
     scopes = ["--scope", "accounts:read", "--scope", "act_for"]
-    made = manage(clera, "api_key", "create", "--label", "a test", *scopes)
+    made = manage(clera, "api_key", "create", "--label", "a test", "--owner", "the tests", *scopes)
     key = re.search(r"clr_\w+", made.stdout)
     assert key, made.stdout + made.stderr
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from core import audit
 from core.audit import chain
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, acting_as
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         anchored = _read_head(options["head"]) if options["head"] else None
         chain.extend()
         finding = chain.verify(anchored=anchored)
+        _note(finding)
         if finding.fault is not None:
             where = finding.fault.entry_id
             what = f"entry {where}: {finding.fault.what}" if where else finding.fault.what
@@ -52,6 +54,19 @@ class Command(BaseCommand):
                 f"{entry.pk:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.principal:30}"
                 f"  {entry.action:16}  {entry.subject_kind} {entry.subject_id}  {entry.details}"
             )
+
+
+def _note(finding: chain.Finding) -> None:
+    """Put on record that somebody checked, and what came of it; the admin shows the last time."""
+    fault = finding.fault
+    audit.record(
+        "audit.verified" if fault is None else "audit.fault_found",
+        principal="manage.py",
+        subject_kind="core.AuditLink",
+        subject_id=chain.SUBJECT,
+        links=finding.head.seq,
+        **({"hash": finding.head.hash} if fault is None else {"what": fault.what}),
+    )
 
 
 def _read_head(text: str) -> chain.Head:

@@ -54,9 +54,9 @@ class Command(BaseCommand):
             after = rotation.run(patience_seconds=patience_seconds)
         except KeyboardInterrupt:
             raise CommandError(
-                f"Stopped. {rotation.resealed:,} values are resealed; run it again for the rest."
+                f"Stopped after {_values(rotation.resealed)}; run it again for the rest."
             ) from None
-        self.stdout.write(f"Resealed with {crypto.key_ids()[0]}: {rotation.resealed:,} values.")
+        self.stdout.write(f"Resealed with {crypto.key_ids()[0]}: {_values(rotation.resealed)}.")
         for unopened in rotation.unopened:
             self.stderr.write(f"Cannot be opened: {unopened}.")
         self._conclude(after)
@@ -67,16 +67,15 @@ class Command(BaseCommand):
         """Say of each old key whether it is still needed."""
         totals: Counter[str | None] = sum(counted.values(), Counter())
         newest, *old = crypto.key_ids()
-        self.stdout.write(f"{newest} is the newest key and seals {totals[newest]:,} values.")
+        self.stdout.write(f"{newest} is the newest key and seals {_values(totals[newest])}.")
         for key_id in old:
             if totals[key_id]:
-                self.stdout.write(f"{key_id} still seals {totals[key_id]:,} values: keep it.")
+                self.stdout.write(f"{key_id} still seals {_values(totals[key_id])}: keep it.")
             else:
                 self.stdout.write(f"{key_id} seals nothing: take it out of FIELD_KEYS now.")
         if totals[None]:
             self.stdout.write(
-                f"{totals[None]:,} values were sealed with keys that FIELD_KEYS does not have:"
-                " put those back."
+                f"Keys that FIELD_KEYS does not have seal {_values(totals[None])}: put them back."
             )
 
 
@@ -101,11 +100,15 @@ def _named(key_id: str | None) -> str:
     return _NO_KEY if key_id is None else key_id
 
 
+def _values(number: int) -> str:
+    return "1 value" if number == 1 else f"{number:,} values"
+
+
 def _what_is_left(counted: Census, *, unopened: int) -> str:
     left = resealing.outdated(counted)
-    locked = max(0, left - unopened)
+    busy = max(0, left - unopened)
     why = [
-        *([f"{locked:,} are locked, or sealed by processes with old FIELD_KEYS"] if locked else []),
-        *([f"{unopened:,} cannot be opened, see above"] if unopened else []),
+        *([f"{busy:,} locked, or of a process with old FIELD_KEYS: run it again"] if busy else []),
+        *([f"{unopened:,} not to be opened, see above"] if unopened else []),
     ]
-    return f"{left:,} values are left: {'; '.join(why)}. Then run it again."
+    return f"Left as it was: {_values(left)} ({'; '.join(why)})."

@@ -1,38 +1,21 @@
-"""The machinery for operators to look at, the keys of services, and the staff itself."""
+"""The machinery for operators to look at: what came in, who leads, what was asked twice."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from django.apps import apps
-from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from core.auth import api_keys
 from core.backoffice import columns
 from core.backoffice.admin import ReadOnlyAdmin
 from core.backoffice.filters import AgeFilter, InboxFilter, ReceivedFilter
+from core.backoffice.pages import page_of
 from core.inbox import MAX_ATTEMPTS
-from core.models import (
-    ApiKey,
-    IdempotencyRow,
-    InboxEvent,
-    IntentStep,
-    LeaseRow,
-    StreamCursor,
-)
-
-admin.site.index_template = "backoffice/dashboard.html"
-admin.site.index_title = "Overview"
+from core.models import IdempotencyRow, InboxEvent, IntentStep, LeaseRow, StreamCursor
 
 # What of a vendor's event helps to find the row it is about; the rest may hold personal data.
 _SHOWN: Final = frozenset(
@@ -59,54 +42,6 @@ _SHOWN: Final = frozenset(
         "type",
     }
 )
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
-    """Keys are made by `manage.py api_key`, which shows them once; here they are ended."""
-
-    ordering = ("-created_at",)
-    list_display = ("public_id", "label", "live", "scope_list", "used", "expires_at", "age")
-    search_fields = ("public_id__exact", "label")
-    search_help_text = "The key's public id, or who uses it"
-    fields = (
-        "public_id",
-        "label",
-        "live",
-        "scope_list",
-        "created_at",
-        "last_used_at",
-        "expires_at",
-        "revoked_at",
-    )
-    readonly_fields = fields
-    actions = ("revoke",)
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("core.change_apikey"))
-
-    @admin.action(description="Revoke now, in every process", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
-        """End keys; there is no way back."""
-        keys = list(chosen.filter(revoked_at=None))
-        for key in keys:
-            api_keys.revoke(public_id=key.public_id, at=timezone.now())
-            self.log_change(request, key, "Revoked.")
-        messages.success(request, f"Revoked {len(keys)} keys.")
-
-    @admin.display(description="state")
-    def live(self, key: ApiKey) -> SafeString:
-        if key.revoked_at is not None:
-            return columns.label("REVOKED")
-        return columns.label("LIVE" if key.is_live(at=timezone.now()) else "EXPIRED")
-
-    @admin.display(description="may")
-    def scope_list(self, key: ApiKey) -> str:
-        return ", ".join(key.scopes) or "nothing"
-
-    @admin.display(description="last used", ordering="last_used_at")
-    def used(self, key: ApiKey) -> SafeString | str:
-        return columns.age(key.last_used_at, at=timezone.now())
 
 
 @admin.register(InboxEvent)
@@ -252,7 +187,7 @@ class IntentStepAdmin(ReadOnlyAdmin):
     @admin.display(description="what", ordering="intent_id")
     def what(self, step: IntentStep) -> SafeString | str:
         kind = step.intent_kind.rpartition(".")[2]
-        url = _page_of(step)
+        url = page_of(step.intent_kind, step.intent_id)
         if url is None:
             return kind
         return format_html('<a href="{}">{} {}</a>', url, kind, columns.short(step.intent_id))
@@ -268,61 +203,3 @@ class IntentStepAdmin(ReadOnlyAdmin):
     @admin.display(description="age", ordering="id")
     def happened(self, step: IntentStep) -> SafeString | str:
         return columns.age(step.at, at=timezone.now())
-
-
-def _page_of(step: IntentStep) -> str | None:
-    """Find the page of the row that made the step, if such a table is still there."""
-    try:
-        options = apps.get_model(step.intent_kind)._meta  # noqa: SLF001 - Django's name for it
-        name = f"admin:{options.app_label}_{options.model_name}_change"
-        return reverse(name, args=[step.intent_id])
-    except (LookupError, ValueError, NoReverseMatch):
-        return None
-
-
-admin.site.unregister(User)
-admin.site.unregister(Group)
-
-
-class _ForSuperusers:
-    """Who sets somebody's password, or hands out rights, has them all."""
-
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_change_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_delete_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return bool(request.user.is_superuser)
-
-
-@admin.register(User)
-class StaffAdmin(_ForSuperusers, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """Members of staff; each changes their own password by the menu at the bottom left."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
-    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
-    fieldsets = (
-        (None, {"fields": ("username", "password_form", "first_name", "last_name", "email")}),
-        (
-            "Rights",
-            {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
-        ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
-    )
-    readonly_fields = ("password_form", "last_login", "date_joined")
-
-    @admin.display(description="password")
-    def password_form(self, user: User) -> SafeString:
-        """Lead to the form that sets another; nothing of the present one is shown."""
-        url = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('<a href="{}">Set another password</a>', url)
-
-
-@admin.register(Group)
-class GroupAdmin(_ForSuperusers, DjangoGroupAdmin, ModelAdmin):
-    """Sets of rights."""
