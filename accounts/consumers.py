@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from accounts import feed_pages, selectors
-from accounts.feed_hub import Backend, FeedHub, FeedSeat
-from accounts.feed_pages import NEWEST
+from accounts import selectors
+from accounts.live import pages
+from accounts.live.hub import Backend, FeedHub, FeedSeat
+from accounts.live.pages import NEWEST
 from core.sockets import codes, gate
 from core.sockets.connection import Message, Receive, Send
 from core.sockets.loops import PerLoop
@@ -42,7 +43,7 @@ def _since(said: Mapping[str, Any]) -> int:
 
 
 _BACKEND: Final = Backend(
-    read=lambda places: in_database(feed_pages.read_pages, places, limit=_EVENTS_A_READ),
-    moved=lambda known: in_database(feed_pages.list_moved, known),
+    read=lambda places: in_database(pages.read_pages, places, limit=_EVENTS_A_READ),
+    moved=lambda known: in_database(pages.list_moved, known),
 )
 _HUBS: Final = PerLoop(lambda: FeedHub(_BACKEND))

@@ -114,6 +114,43 @@ HISTORY = [
         },
     )
 ]
+EVENTS = [
+    answered(
+        "Two events behind the first",
+        {
+            "account_id": _ACCOUNT_ID,
+            "seq": 3,
+            "oldest": 1,
+            "reset": False,
+            "events": [
+                {
+                    "type": "event",
+                    "seq": 2,
+                    "kind": "account.status",
+                    "at": "2026-01-01T00:00:01Z",
+                    "payload": {
+                        "status": "APPROVED",
+                        "is_tradable": False,
+                        "is_frozen": False,
+                        "requirements": [],
+                    },
+                },
+                {
+                    "type": "event",
+                    "seq": 3,
+                    "kind": "account.status",
+                    "at": "2026-01-01T00:00:02Z",
+                    "payload": {
+                        "status": "ACTIVE",
+                        "is_tradable": True,
+                        "is_frozen": False,
+                        "requirements": [],
+                    },
+                },
+            ],
+        },
+    )
+]
 PROFILE = [
     answered(
         "A customer",

@@ -80,7 +80,8 @@ def list_uploads(*, principal: Principal, account_id: str | UUID) -> list[Docume
     """
     account = get_account(principal=principal, account_id=account_id)
     with acting_as(principal):
-        return list(DocumentUpload.objects.filter(account=account).order_by("-created_at"))
+        uploads = DocumentUpload.objects.filter(account=account).defer("sealed_payload")
+        return list(uploads.order_by("-created_at"))
 
 
 def list_open_requests(*, principal: Principal, account_id: str | UUID) -> list[DocumentRequest]:

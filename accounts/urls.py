@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import feed_views, views
+from accounts import views
 
 urlpatterns = [
     path("create-alpaca-account", views.Applications.as_view(), name="create-alpaca-account"),
@@ -23,7 +23,7 @@ urlpatterns = [
     ),
     path(
         "api/account/<str:account_id>/events",
-        feed_views.AccountEvents.as_view(),
+        views.AccountEvents.as_view(),
         name="account-events",
     ),
     path("api/account/<str:account_id>/pii", views.Profile.as_view(), name="account-pii"),

@@ -30,6 +30,7 @@ def _created(*, is_accepted: bool) -> int:
 
 
 class RelationshipLinks(APIView):
+    rate = "money"
     scopes = SCOPES
 
     @extend_schema(
@@ -54,6 +55,7 @@ class RelationshipLinks(APIView):
 class ManualRelationships(IdempotentView):
     operation = "funding.link_bank"
     key_required = False
+    rate = "money"
     scopes = SCOPES
 
     @extend_schema(
@@ -80,6 +82,7 @@ class ManualRelationships(IdempotentView):
 
 
 class Relationships(APIView):
+    rate = "read"  # the POST as well
     scopes = READING
 
     @extend_schema(
@@ -128,6 +131,7 @@ def _relationships(request: Request, account_id: str) -> Response:
 class Transfers(IdempotentView):
     operation = "funding.move_money"
     key_required = False
+    rate = "money"
     scopes = SCOPES
 
     @extend_schema(

@@ -11,8 +11,7 @@ from uuid import UUID
 from accounts import selectors as accounts
 from core import exact_json
 from core.auth import SYSTEM, Principal
-from core.auth.sockets import authenticate_token
-from core.errors import CleraError, Forbidden, NotFound
+from core.errors import CleraError, NotFound
 from market import selectors as market
 from market.errors import PriceUnavailable
 from market.facts import NEW_YORK
@@ -22,17 +21,7 @@ from portfolio.live.holdings import AccountHoldings, Position
 from portfolio.live.records import Worth
 from trading import selectors as trading
 
-SCOPE = "portfolio:read"
 ZERO = Decimal(0)
-
-
-@dataclass(frozen=True)
-class Admission:
-    """Somebody who may see an account, until their credential runs out."""
-
-    account_id: UUID
-    owner: str
-    expires_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -45,25 +34,6 @@ class LiveValue:
     as_of: datetime | None
     is_stale: bool
     record: Mapping[str, Any]
-
-
-def admit(*, token: str, account_id: str, act_for: str | None = None) -> Admission:
-    """
-    Let the bearer of a token or key see an account.
-
-    :raises Unauthenticated: the token is not valid.
-    :raises Forbidden: it is, and may not do this.
-    :raises NotFound: there is no such account, or it is somebody else's.
-    """
-    principal = authenticate_token(token)
-    if not principal.can(SCOPE):
-        raise Forbidden(f"This credential lacks the scope {SCOPE}.")
-    if act_for is not None:
-        principal = principal.acting_for(act_for)
-    principal = accounts.principal_for(principal=principal, account_id=account_id)
-    account = accounts.get_account(principal=principal, account_id=account_id)
-    owner = f"{principal.name} for {account.user_id}"
-    return Admission(account_id=account.pk, owner=owner, expires_at=principal.expires_at)
 
 
 def load_holdings(

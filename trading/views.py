@@ -28,6 +28,7 @@ def _principal(request: Request, account_id: str) -> Principal:
 class Trades(IdempotentView):
     operation = "trading.place_order"
     key_required = False
+    rate = "money"
     scopes = SCOPES
 
     @extend_schema(
@@ -155,6 +156,7 @@ class Proposal(APIView):
 
 
 class ProposalApproval(APIView):
+    rate = "money"
     scopes = SCOPES
 
     @extend_schema(

@@ -202,6 +202,7 @@ class TrustedContactForm(StrictSerializer):
     """Whom the broker may ask when it worries about a customer (FINRA rule 4512)."""
 
     ignores_unknown = True
+    is_whole = True
     given_name = StrictCharField(max_length=100)
     family_name = StrictCharField(max_length=100)
     email_address = serializers.EmailField(max_length=254, required=False)
@@ -221,7 +222,28 @@ class TrustedContactForm(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Demand one way to reach them."""
         ways = ("email_address", "phone_number", "street_address")
-        if not self.root.partial and not any(attrs.get(name) for name in ways):
+        if self.is_whole and not any(attrs.get(name) for name in ways):
             rule = "Give an e-mail address, a phone number or an address."
             raise serializers.ValidationError({name: [rule] for name in ways})
         return attrs
+
+
+class ChangedFields(StrictSerializer):
+    """Mixed into a form of which only the fields that change are sent."""
+
+    is_whole = False
+
+    def get_fields(self) -> dict[str, Any]:
+        """Ask for none of the fields."""
+        fields = super().get_fields()
+        for field in fields.values():
+            field.required = False
+        return fields
+
+
+class ChangedContact(ChangedFields, ContactForm):
+    """The contact data that change."""
+
+
+class ChangedTrustedContact(ChangedFields, TrustedContactForm):
+    """What changes about the trusted contact."""

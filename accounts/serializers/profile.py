@@ -7,6 +7,8 @@ from rest_framework import serializers
 from accounts.gateways import OpenedAccount, normal_email
 from accounts.models import BrokerageAccount, ContactChange
 from accounts.serializers.people import (
+    ChangedContact,
+    ChangedTrustedContact,
     ContactForm,
     DisclosuresForm,
     IdentityForm,
@@ -28,10 +30,10 @@ _FIXED_BECAUSE: Final = "Verified by the broker; ask support with a document tha
 
 
 class ProfileChange(StrictSerializer):
-    """The sections that change, with only the fields that change; made with `partial=True`."""
+    """The sections that change, with only the fields that change."""
 
-    contact = ContactForm(required=False)
-    trusted_contact = TrustedContactForm(required=False)
+    contact = ChangedContact(required=False)
+    trusted_contact = ChangedTrustedContact(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a change of nothing."""

@@ -17,34 +17,30 @@ LARGEST_PAYLOAD: Final = 8 * 1024
 
 # Whoever adds to a feed holds its row until the commit, so that numbers have no gaps and become
 # visible in their order. Rows are taken in the order of accounts, lest two batches wait for each
-# other. Whose a feed is says the account, not the caller.
+# other. What is told of an account that is not this user's finds no feed, and is not written.
 _PUSH: Final = """
     WITH told AS (
-        SELECT *
+        SELECT *, count(*) OVER whose AS events, row_number() OVER (whose ORDER BY position) AS nth
           FROM unnest(%(accounts)s::uuid[], %(users)s::text[], %(kinds)s::text[],
                       %(payloads)s::jsonb[])
                WITH ORDINALITY AS told (account_id, user_id, kind, payload, position)
-    ), counted AS (
-        SELECT account.id, account.user_id, count(*) AS events
-          FROM told
-          JOIN accounts_brokerageaccount AS account USING (user_id)
-         WHERE account.id = told.account_id
-         GROUP BY account.id
-         ORDER BY account.id
+        WINDOW whose AS (PARTITION BY account_id, user_id)
     ), head AS (
         INSERT INTO accounts_accountfeed AS feed (account_id, user_id, last_seq)
-        SELECT id, user_id, events FROM counted
+        SELECT told.account_id, told.user_id, told.events
+          FROM told
+          LEFT JOIN accounts_brokerageaccount AS account
+            ON account.id = told.account_id AND account.user_id = told.user_id
+         GROUP BY told.account_id, told.user_id, told.events
+        HAVING count(account.id) > 0
+         ORDER BY told.account_id
         ON CONFLICT (account_id) DO UPDATE SET last_seq = feed.last_seq + EXCLUDED.last_seq
         RETURNING account_id, user_id, last_seq
     )
     INSERT INTO accounts_accountevent (account_id, user_id, seq, kind, payload)
-    SELECT head.account_id, head.user_id,
-           head.last_seq - counted.events
-               + row_number() OVER (PARTITION BY head.account_id ORDER BY told.position),
-           told.kind, told.payload
+    SELECT account_id, user_id, head.last_seq - told.events + told.nth, told.kind, told.payload
       FROM told
       JOIN head USING (account_id, user_id)
-      JOIN counted ON counted.id = head.account_id
     RETURNING account_id, seq
 """
 
@@ -79,7 +75,7 @@ def push_all(news: Sequence[News]) -> dict[UUID, int]:
     """
     if not news:
         return {}
-    values = {
+    values: dict[str, Any] = {
         "accounts": [each.account_id for each in news],
         "users": [each.user_id for each in news],
         "kinds": [each.kind for each in news],

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.models import BrokerageAccount, DocumentRequest, Person
-from accounts.services import notices
+from accounts.services import notices, opening
 from accounts.states import RequestState
 from core import audit
 from core.auth import Principal, acting_as
@@ -19,6 +19,14 @@ class NotFreezable(CleraError):
     code = "not_freezable"
     status = 409
     detail = "The account is frozen already."
+
+
+class NotUnderReview(CleraError):
+    """Nobody has to decide about it: the broker has it, or it is still on its way."""
+
+    code = "not_under_review"
+    status = 409
+    detail = "The application is not under review."
 
 
 class SamePerson(CleraError):
@@ -113,6 +121,23 @@ def withdraw_request(*, staff: Principal, request_id: UUID, at: datetime) -> Doc
             request.settle(RequestState.WITHDRAWN, at=at)
             notices.tell_document_wanted(request)
     return request
+
+
+def dismiss(*, staff: Principal, account_id: UUID, reason: str, at: datetime) -> BrokerageAccount:
+    """
+    Settle an application under review that the broker never got; the customer may apply again.
+
+    :raises NotFound: there is no such account.
+    :raises Invalid: no reason is given.
+    :raises NotUnderReview: nobody has to decide about it.
+    """
+    why = _demand_reason(reason)
+    with acting_as(staff):
+        account = _locked(account_id)
+        if account.state != IntentState.NEEDS_REVIEW:
+            raise NotUnderReview
+        _record("account.dismissed", staff, account, reason=why)
+        return opening.dismiss(account_id=account_id, at=at)
 
 
 def reveal_person(*, staff: Principal, account_id: UUID, reason: str) -> Person:

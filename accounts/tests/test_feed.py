@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 from django.db import ProgrammingError, connection, transaction
 
-from accounts.feed_pages import NEWEST, Place, list_moved, read_pages
+from accounts.live.pages import NEWEST, Place, list_moved, read_pages
 from accounts.models import AccountEvent, AccountFeed
 from accounts.services import feed
 from accounts.services.feed import CHANNEL, News

@@ -2,10 +2,12 @@
 
 from accounts.views.applications import Applications, Me
 from accounts.views.documents import Documents, DocumentUploads, Statement, StatementFile
+from accounts.views.feed import AccountEvents
 from accounts.views.profile import BuyingPowerPreference, Preferences, Profile, ProfileFields
 from accounts.views.status import AccountHistory, AccountStatus, AccountStatusSync
 
 __all__ = [
+    "AccountEvents",
     "AccountHistory",
     "AccountStatus",
     "AccountStatusSync",

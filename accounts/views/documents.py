@@ -24,6 +24,7 @@ class Documents(APIView):
     scopes = SCOPES
 
     @extend_schema(
+        operation_id="api_account_documents_list",
         parameters=[serializers.StatementFilter],
         responses=serializers.DocumentsAnswer,
         examples=examples.DOCUMENTS,

@@ -39,7 +39,7 @@ class Profile(IdempotentView):
     def patch(self, request: Request, account_id: str) -> Response:
         """Change contact data at the broker; 202 while the broker has not answered."""
         principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
-        form = serializers.ProfileChange(data=request.data, partial=True)
+        form = serializers.ProfileChange(data=request.data)
         form.is_valid(raise_exception=True)
         change = services.change_contact(
             principal=principal,

@@ -61,6 +61,17 @@ class ApiKey(models.Model):
 
     # Queries
 
+    @classmethod
+    def named(cls, public_id: str) -> "ApiKey | None":
+        """
+        Find a key by its public part.
+
+        In SQL, because every request of a service asks this: the ORM took longer to put the query
+        together than the database to answer it.
+        """
+        found = cls.objects.raw("SELECT * FROM core_apikey WHERE public_id = %s", [public_id])
+        return next(iter(found), None)
+
     def is_live(self, *, at: datetime) -> bool:
         """Say whether the key still opens anything."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)

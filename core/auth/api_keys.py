@@ -156,7 +156,7 @@ def authenticate(text: str, *, at: datetime) -> Principal:
     match = _SHAPE.fullmatch(text)
     if match is None or match[1] != _environment():
         raise Unauthenticated
-    key = ApiKey.objects.filter(public_id=match[2]).first()
+    key = ApiKey.named(match[2])
     expected = key.secret_sha256 if key else _NO_SECRET
     if not hmac.compare_digest(expected, _hashed(match[3])) or key is None:
         raise Unauthenticated

@@ -1,18 +1,27 @@
 """Publishers, servers and clients for the tests of live values."""
 
 import json
+import os
+import select
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
+from asgiref.testing import ApplicationCommunicator
+from django.db import connection
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from clera.asgi import application
 from clera.local.redis import find_program
 from clera.websockets import SocketProtocol
 from core.auth import SYSTEM, acting_as
@@ -28,6 +37,7 @@ from trading.models import Execution, Position
 
 # The owner of every account that these tests make, unless they say otherwise.
 OWNER = "alice-sub"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Publisher:
@@ -107,6 +117,53 @@ def serving(application, **options):
 
 
 @contextmanager
+def web_process(issuer):
+    """A web process of its own, as it is deployed, on the database and Redis of these tests."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    database = urlsplit(os.environ["DATABASE_URL"])
+    env = os.environ | {
+        "DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        "DJANGO_SETTINGS_MODULE": "clera.settings.local",
+        "SUPABASE_URL": issuer.url,
+        "RATE_LIMITS": "sockets=10000/minute",
+        "LOG_LEVEL": "warning",
+    }
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "uvicorn", "clera.asgi:application", "--lifespan", "off"),
+            *("--ws", "clera.websockets:SocketProtocol", "--port", str(port)),
+            *("--log-level", "warning"),
+        ],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield WebProcess(process, port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@dataclass(frozen=True)
+class WebProcess:
+    process: "subprocess.Popen[bytes]"
+    port: int
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError("The web process did not start.")
+
+
+@contextmanager
 def own_redis():
     """A Redis that a test may kill and start again, at the same address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -177,35 +234,77 @@ class Client:
 
 
 @contextmanager
-def client(port, account_id, *, query="", **options):
-    """Open a socket for an account."""
-    url = f"ws://127.0.0.1:{port}/ws/portfolio/{account_id}{query}"
+def client(port, account_id, *, kind="portfolio", query="", **options):
+    """Open a socket of some kind for an account."""
+    url = f"ws://127.0.0.1:{port}/ws/{kind}/{account_id}{query}"
     options = {"legacy": False, "proxy": None, "ping_interval": None, "close_timeout": 1} | options
     with connect(url, **options) as connection:
         yield Client(connection)
 
 
 @contextmanager
-def signed_in(port, account_id, token, **options):
-    """Open a socket and say who we are in its first frame."""
+def signed_in(port, account_id, token, *, said=(), **options):
+    """Open a socket and say who we are in its first frame, with what else belongs there."""
     with client(port, account_id, **options) as opened:
-        opened.send(type="auth", token=token)
+        opened.send(type="auth", token=token, **dict(said))
         yield opened
 
 
 @contextmanager
-def deaf_client(port, account_id, token):
+def deaf_client(port, account_id, token, *, kind="portfolio", more=""):
     """Open a socket and never read from it again."""
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         raw.connect(("127.0.0.1", port))
         raw.sendall(
-            f"GET /ws/portfolio/{account_id}?token={token} HTTP/1.1\r\nHost: x\r\n"
+            f"GET /ws/{kind}/{account_id}?token={token}{more} HTTP/1.1\r\nHost: x\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
         )
         assert raw.recv(12) == b"HTTP/1.1 101"
         yield raw
+
+
+class PlainSocket:
+    """
+    A client's end under a server that has no handle of ours.
+
+    Not the one of Channels: under it, threads of ours keep their database connections.
+    """
+
+    def __init__(self, path, *, query=""):
+        scope = {
+            "type": "websocket",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [],
+            "subprotocols": [],
+        }
+        self._server = ApplicationCommunicator(application, scope)
+
+    async def open(self):
+        await self._server.send_input({"type": "websocket.connect"})
+        assert (await self.told())["type"] == "websocket.accept"
+
+    async def say(self, **frame):
+        await self._server.send_input({"type": "websocket.receive", "text": json.dumps(frame)})
+
+    async def next(self):
+        return json.loads((await self.told())["text"])
+
+    async def told(self):
+        return await self._server.receive_output(timeout=5)
+
+    async def leave(self):
+        await self._server.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self._server.wait()
+
+
+def is_cut(raw):
+    """Look whether the server has cut the connection, without reading from it."""
+    poller = select.poll()
+    poller.register(raw, select.POLLHUP | select.POLLERR | select.POLLRDHUP)
+    return bool(poller.poll(0))
 
 
 def buy(account, symbol, quantity, price):

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import select
 import time
 from decimal import Decimal
 
@@ -10,7 +9,7 @@ import pytest
 
 from core import realtime
 from market import selectors as market
-from tests.live.factories import Publisher, buy, client, deaf_client, signed_in
+from tests.live.factories import Publisher, buy, client, deaf_client, is_cut, signed_in
 from trading.tests import factories as trading
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -292,20 +291,13 @@ class TestSlowReaders:
             started = time.monotonic()
             prices = itertools.cycle(range(101, 190))
             heard = 0
-            while not _is_cut(deaf) and time.monotonic() - started < 15:
+            while not is_cut(deaf) and time.monotonic() - started < 15:
                 price = next(prices)
                 publisher.trade("AAPL", price)
                 message = good.next(kind="update")
                 assert message["raw_value"] == 1000 + 3 * price
                 heard += 1
 
-            assert _is_cut(deaf)
+            assert is_cut(deaf)
             assert time.monotonic() - started > 1
             assert heard > 50
-
-
-def _is_cut(raw):
-    """Look whether the server has cut the connection, without reading from it."""
-    poller = select.poll()
-    poller.register(raw, select.POLLHUP | select.POLLERR | select.POLLRDHUP)
-    return bool(poller.poll(0))

@@ -67,7 +67,7 @@ class TestGate:
             assert socket.close_code() == 4003
 
     def test_silence_is_refused_after_a_while(self, port, account, monkeypatch):
-        monkeypatch.setattr("portfolio.consumers._AUTH_SECONDS", 0.2)
+        monkeypatch.setattr("core.sockets.gate._AUTH_SECONDS", 0.2)
         with client(port, account.pk) as socket:
             assert socket.close_code() == 4401
 

@@ -1,34 +1,29 @@
 """The gate and the hub under a server that has no handle of ours."""
 
 import asyncio
-import json
 
 import pytest
-from channels.testing import WebsocketCommunicator
 
 from clera import asgi, websockets
 from clera.websockets import framed, without_secrets
+from core.sockets.connection import WaitingSocket
 from core.threads import in_database
-from portfolio.live.sockets import WaitingSocket
+from tests.live.factories import PlainSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def _say(communicator, **frame):
-    await communicator.send_to(text_data=json.dumps(frame))
-
-
 def test_values_are_served_over_plain_asgi_too(account, token, publisher):
     async def converse():
-        socket = WebsocketCommunicator(asgi.application, f"/ws/portfolio/{account.pk}")
-        assert (await socket.connect())[0]
-        await _say(socket, type="auth", token=token)
-        first = json.loads(await socket.receive_from(timeout=3))
+        socket = PlainSocket(f"/ws/portfolio/{account.pk}")
+        await socket.open()
+        await socket.say(type="auth", token=token)
+        first = await socket.next()
         await in_database(publisher.trade, "AAPL", 101)
-        second = json.loads(await socket.receive_from(timeout=3))
-        await _say(socket, type="heartbeat", timestamp=1)
-        third = json.loads(await socket.receive_from(timeout=3))
-        await socket.disconnect()
+        second = await socket.next()
+        await socket.say(type="heartbeat", timestamp=1)
+        third = await socket.next()
+        await socket.leave()
         return first, second, third
 
     first, second, third = asyncio.run(converse())
@@ -40,11 +35,10 @@ def test_values_are_served_over_plain_asgi_too(account, token, publisher):
 
 def test_a_refusal_closes_with_its_code_over_plain_asgi(account, issuer):
     async def converse():
-        socket = WebsocketCommunicator(asgi.application, f"/ws/portfolio/{account.pk}?token=x")
-        assert (await socket.connect())[0]
-        told = json.loads(await socket.receive_from(timeout=3))
-        closed = await socket.receive_output(timeout=3)
-        return told["error"], closed
+        socket = PlainSocket(f"/ws/portfolio/{account.pk}", query="token=x")
+        await socket.open()
+        told = await socket.next()
+        return told["error"], await socket.told()
 
     error, closed = asyncio.run(converse())
 
@@ -124,6 +118,6 @@ def test_which_pages_may_open_sockets(origin, is_allowed, settings):
 
 
 def test_the_extension_has_one_name_on_both_sides():
-    from portfolio.live import sockets
+    from core.sockets import connection
 
-    assert websockets.EXTENSION == sockets._EXTENSION
+    assert websockets.EXTENSION == connection._EXTENSION

@@ -5,8 +5,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import feed_pages, selectors
-from accounts.feed_serializers import EventsAnswer, EventsQuery
+from accounts import examples, selectors
+from accounts.live import pages
+from accounts.serializers.feed import EventsAnswer, EventsQuery
 from core import exact_json
 from core.api import permissions
 from core.api.authentication import principal_of
@@ -17,14 +18,14 @@ class AccountEvents(APIView):
 
     scopes = permissions.scopes("accounts")
 
-    @extend_schema(parameters=[EventsQuery], responses=EventsAnswer)
+    @extend_schema(parameters=[EventsQuery], responses=EventsAnswer, examples=examples.EVENTS)
     def get(self, request: Request, account_id: str) -> Response:
         """List the events of one account behind the one you have."""
         query = EventsQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         after: int = query.validated_data["after"]
         principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
-        page = feed_pages.get_page(
+        page = pages.get_page(
             principal=principal,
             account_id=account_id,
             after=after,

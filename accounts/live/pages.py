@@ -15,27 +15,40 @@ from core.auth import SYSTEM, Principal, acting_as
 
 EVENT: Final = "event"
 # Reading after this finds how far a feed has come, and no event.
-NEWEST: Final = 2**63 - 1
+NEWEST: Final = 2**62
 
+# Numbers have no gaps, so that a page is a range of them. Each `LIMIT` keeps the planner from
+# reading a whole table for a few hundred accounts.
 _READ: Final = """
-    SELECT wanted.account_id, wanted.after, coalesce(feed.last_seq, 0),
-           (SELECT min(seq) FROM accounts_accountevent WHERE account_id = wanted.account_id),
+    WITH place AS MATERIALIZED (
+        SELECT wanted.account_id, wanted.after, wanted.after + %(limit)s AS until,
+               head.last_seq, head.oldest
+          FROM unnest(%(accounts)s::uuid[], %(afters)s::bigint[]) AS wanted (account_id, after)
+          LEFT JOIN LATERAL (
+               SELECT feed.last_seq,
+                      (SELECT seq FROM accounts_accountevent
+                        WHERE account_id = wanted.account_id ORDER BY seq LIMIT 1) AS oldest
+                 FROM accounts_accountfeed AS feed
+                WHERE feed.account_id = wanted.account_id
+                LIMIT 1
+          ) AS head ON true
+    )
+    SELECT place.account_id, place.after, coalesce(place.last_seq, 0), place.oldest,
            event.seq, event.kind, event.at, event.payload
-      FROM unnest(%(accounts)s::uuid[], %(afters)s::bigint[]) AS wanted (account_id, after)
-      LEFT JOIN accounts_accountfeed AS feed ON feed.account_id = wanted.account_id
+      FROM place
       LEFT JOIN LATERAL (
-           SELECT * FROM accounts_accountevent
-            WHERE account_id = wanted.account_id AND seq > wanted.after
-            ORDER BY seq
+           SELECT seq, kind, at, payload FROM accounts_accountevent
+            WHERE account_id = place.account_id AND seq > place.after AND seq <= place.until
             LIMIT %(limit)s
       ) AS event ON true
-     ORDER BY wanted.account_id, wanted.after, event.seq
+     ORDER BY place.account_id, place.after, event.seq
 """
 _MOVED: Final = """
-    SELECT feed.account_id
+    SELECT known.account_id
       FROM unnest(%(accounts)s::uuid[], %(seqs)s::bigint[]) AS known (account_id, seq)
-      JOIN accounts_accountfeed AS feed USING (account_id)
-     WHERE feed.last_seq <> known.seq
+      JOIN LATERAL (
+           SELECT last_seq FROM accounts_accountfeed WHERE account_id = known.account_id LIMIT 1
+      ) AS feed ON feed.last_seq <> known.seq
 """
 
 
@@ -73,7 +86,7 @@ def read_pages(
     places: Collection[Place], *, limit: int, principal: Principal = SYSTEM
 ) -> dict[Place, Page]:
     """Read what lies behind places, of many accounts at once, as of one moment."""
-    values = {
+    values: dict[str, Any] = {
         "accounts": [place.account_id for place in places],
         "afters": [place.after for place in places],
         "limit": limit,
@@ -99,7 +112,7 @@ def get_page(*, principal: Principal, account_id: str, after: int, limit: int) -
 
 def list_moved(known: Mapping[UUID, int], *, principal: Principal = SYSTEM) -> list[UUID]:
     """List the accounts whose sequences are no longer where they were known to be."""
-    values = {"accounts": list(known), "seqs": list(known.values())}
+    values: dict[str, Any] = {"accounts": list(known), "seqs": list(known.values())}
     with acting_as(principal), connection.cursor() as cursor:
         cursor.execute(_MOVED, values)
         return [account_id for (account_id,) in cursor.fetchall()]

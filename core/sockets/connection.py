@@ -1,4 +1,4 @@
-"""A socket as the hub sees it: try to send, or end it; never wait."""
+"""A socket as hubs see it: try to send, or end it; never wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
-# Set by `clera.websockets`; this app may not import the project above it.
+# Set by `clera.websockets`; nothing here may import the project above it.
 _EXTENSION: Final = "clera.socket"
 _LAST_WORDS_SECONDS: Final = 1.0
 

@@ -20,7 +20,7 @@ import redis.asyncio
 import structlog
 from django.db import DatabaseError
 
-from accounts.feed_pages import NEWEST, Page, Place
+from accounts.live.pages import NEWEST, Page, Place
 from accounts.services.feed import CHANNEL
 from core.errors import CleraError
 from core.sockets import seats
