@@ -17,6 +17,8 @@ GENESIS: Final = hashlib.sha256(b"clera audit chain").digest()
 BATCH: Final = 2_000
 # An entry without a link for longer was taken out of the queue, or nobody links any more.
 LATE: Final = timedelta(minutes=5)
+# What the trail calls itself in its own entries.
+SUBJECT: Final = "chain"
 _LOCK: Final = 0x636C_6572_61  # "clera": one process links at a time
 
 

@@ -30,6 +30,11 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["subject_id", "id"], name="core_audit_subject"),
             models.Index(fields=["user_id", "id"], name="core_audit_customer"),
+            models.Index(
+                fields=["request_id"],
+                condition=~models.Q(request_id=""),
+                name="core_audit_request",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -108,7 +108,7 @@ class _Table:
 def _turns(pages: list[ReadOnlyAdmin], *, at: datetime) -> dict[str, Any]:
     """List whose turn it is, in the tables that know."""
     return {
-        "headers": ["Whose turn", "Waiting", "Since"],
+        "headers": ["Whose turn", "Waiting", "Longest"],
         "rows": [
             [
                 columns.link(

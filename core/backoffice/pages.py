@@ -14,8 +14,8 @@ def page_of(kind: str, pk: object) -> str | None:
 
 
 def word_for(kind: str) -> str:
-    """Name a kind of row in words, such as `document upload`."""
+    """Name a kind of row in words, such as `Document upload`."""
     try:
-        return str(apps.get_model(kind)._meta.verbose_name)  # noqa: SLF001
+        return str(apps.get_model(kind)._meta.verbose_name).capitalize()  # noqa: SLF001
     except (LookupError, ValueError):
         return kind.rpartition(".")[2]

@@ -99,9 +99,7 @@ def subject(entry: AuditEntry) -> SafeString | str:
         "{} {}", pages.word_for(entry.subject_kind), columns.short(entry.subject_id)
     )
     url = _page_of(entry)
-    if url is None:
-        return words
-    return format_html('<a class="whitespace-nowrap" href="{}">{}</a>', url, words)
+    return words if url is None else columns.link(url, words)
 
 
 def _page_of(entry: AuditEntry) -> str | None:

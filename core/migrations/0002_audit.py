@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'audit entry',
                 'verbose_name_plural': 'audit entries',
-                'indexes': [models.Index(fields=['subject_id', 'id'], name='core_audit_subject'), models.Index(fields=['user_id', 'id'], name='core_audit_customer')],
+                'indexes': [models.Index(fields=['subject_id', 'id'], name='core_audit_subject'), models.Index(fields=['user_id', 'id'], name='core_audit_customer'), models.Index(condition=models.Q(('request_id', ''), _negated=True), fields=['request_id'], name='core_audit_request')],
             },
         ),
         migrations.CreateModel(

@@ -5,9 +5,10 @@ from django.db.models.functions import Now
 
 class Migration(migrations.Migration):
     """
-    The default of a new column is written into every row, unless it is the same for all.
+    Inbox events that are put off, each until a time of its own.
 
-    Hence the statement's time first, which rewrites nothing and is due for whatever waits.
+    A default that is the same for all rows costs no rewriting of the table; hence the statement's
+    time first. What waits is as if it had never been put off.
     """
 
     dependencies = [
@@ -19,6 +20,10 @@ class Migration(migrations.Migration):
             model_name='inboxevent',
             name='due_at',
             field=models.DateTimeField(db_default=Now(), help_text='When it is tried next.'),
+        ),
+        migrations.RunSQL(
+            "UPDATE core_inboxevent SET due_at = received_at WHERE applied_at IS NULL",
+            migrations.RunSQL.noop,
         ),
         migrations.AlterField(
             model_name='inboxevent',

@@ -1,5 +1,6 @@
 """One row of every table that the admin shows, with secrets planted in it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -7,14 +8,33 @@ from uuid import uuid4
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 
-from core import crypto
+from core import audit, crypto
 from core.auth import SYSTEM, acting_as, api_keys
+from core.db.sealed import seal_into
 from core.ids import new_id
 from core.inbox import MAX_ATTEMPTS
 from core.models import IdempotencyRow, InboxEvent, LeaseRow, StreamCursor
 
 SSN, BANK_NUMBER = "666-55-4321", "123456789"
 SAID = "what the customer said"
+PERSON = {
+    "contact": {
+        "email_address": "augusta@lovelace.example",
+        "phone_number": "+1-555-0142-777",
+        "street_address": ["12 Analytical Row"],
+        "city": "Wintersheim",
+    },
+    "identity": {
+        "given_name": "Augusta",
+        "family_name": "Lovelace",
+        "date_of_birth": "1915-12-10",
+    },
+    "trusted_contact": {"given_name": "Babbidge", "phone_number": "+1-555-0143-888"},
+}
+PERSONAL = {
+    "augusta@lovelace.example", "Augusta", "Lovelace", "0142-777", "0143-888",
+    "12 Analytical Row", "Wintersheim", "1915-12-10", "Babbidge",
+}  # fmt: skip
 NOW = datetime.now(UTC)
 
 
@@ -23,19 +43,59 @@ def model(label):
 
 
 def account_of(number):
-    return model("accounts.BrokerageAccount").objects.create(
+    account = model("accounts.BrokerageAccount")(
         id=new_id(),
         user_id=f"customer-{number}",
         state="ACCEPTED",
         vendor_status="ACTIVE",
         broker_account_id=str(uuid4()),
         account_number=f"93{number:07}",
-        email_masked="a***@example.com",
+        email_masked="a***@lovelace.example",
         email_index=f"index-of-email-{number}",
+        tax_id_type="USA_SSN",
         tax_id_last4=SSN[-4:],
         tax_id_index=crypto.blind_index(SSN, purpose="tax_id"),
         sealed_payload=SSN.encode(),
-        sealed_profile=b"sealed-profile",
+    )
+    seal_into(account, "sealed_profile", json.dumps(PERSON).encode())
+    account.save(force_insert=True)
+    return account
+
+
+def papers_of(account):
+    owner = {"user_id": account.user_id, "account": account}
+    request = model("accounts.DocumentRequest").objects.create(
+        **owner,
+        document_type="identity_verification",
+        note="Please show both sides.",
+        requested_by="staff:1",
+    )
+    model("accounts.DocumentUpload").objects.create(
+        **owner,
+        request=request,
+        document_type="identity_verification",
+        mime_type="image/png",
+        size_bytes=1234,
+        content_index="index-of-content",
+        sealed_payload=SSN.encode(),
+    )
+    model("accounts.ContactChange").objects.create(
+        **owner,
+        fields=["contact.city"],
+        values_index="index-of-values",
+        sealed_payload=b"Wintersheim",
+    )
+    model("accounts.AccountFeed").objects.create(**owner, last_seq=1)
+    model("accounts.AccountEvent").objects.create(
+        **owner, seq=1, kind="account.status", payload={"status": "ACTIVE", "is_frozen": False}
+    )
+    model("accounts.Preferences").objects.create(user_id=account.user_id)
+    audit.record(
+        "account.synced",
+        principal="staff:1",
+        subject_kind="accounts.BrokerageAccount",
+        subject_id=account.pk,
+        user_id=account.user_id,
     )
 
 
@@ -127,7 +187,9 @@ def proposal_of(account, order):
 
 def talk_of(account):
     conversation = model("chat.Conversation").objects.create(user_id=account.user_id, title=SAID)
-    model("chat.Run").objects.create(user_id=account.user_id, conversation=conversation)
+    said = {"user_id": account.user_id, "conversation": conversation}
+    run = model("chat.Run").objects.create(**said)
+    model("chat.Message").objects.create(**said, run=run, role="USER", content=SAID)
 
 
 def machinery_of(number):
@@ -166,6 +228,7 @@ def machinery_of(number):
 def one_of_everything(number):
     with acting_as(SYSTEM):
         account = account_of(number)
+        papers_of(account)
         money_of(account)
         proposal_of(account, order_of(account))
         talk_of(account)
