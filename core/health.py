@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import redis
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from core import realtime
@@ -15,6 +16,11 @@ QUEUES = ("money", "default", "agents")
 HEARTBEAT_LIMIT_SECONDS = 30
 PRICES_LIMIT_SECONDS = 60
 _FORGET_HEARTBEAT_SECONDS = 600
+_SHARED_ENVIRONMENTS = frozenset({"production", "staging"})
+_LOGIN_OWNS = """
+    SELECT pg_has_role(session_user, relowner, 'MEMBER') FROM pg_class
+     WHERE oid = 'core_auditentry'::regclass
+"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ def beat_heartbeat(*, queue: str, at: datetime) -> None:
 def check_all(*, at: datetime) -> list[Check]:
     """Run every check; each answers within its own short timeout."""
     checks = [_check_database(), _check_redis()]
+    if checks[0].is_ok and settings.ENVIRONMENT in _SHARED_ENVIRONMENTS:
+        checks.append(_check_login())
     if checks[1].is_ok:
         checks += [_check_worker(queue, at=at) for queue in QUEUES]
         checks.append(_check_prices(at=at))
@@ -55,6 +63,16 @@ def _check_database() -> Check:
 def _ask_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def _check_login() -> Check:
+    """Say whether `RESET ROLE` would lead to the owner of the tables, whom no policy binds."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOGIN_OWNS)
+        row = cursor.fetchone()
+    is_owner = bool(row and row[0])
+    reason = "logs in as the tables' owner; see docs/deployment.md" if is_owner else None
+    return Check("database login", is_ok=not is_owner, is_required=False, reason=reason)
 
 
 def _check_redis() -> Check:

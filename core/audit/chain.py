@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from django.db import connection
 
-from core.audit.models import AuditEntry, AuditLink, AuditPending
+from core.audit.models import AuditLink, AuditPending
 from core.auth import SYSTEM, acting_as
 
 logger = structlog.get_logger()
@@ -19,7 +19,6 @@ BATCH: Final = 2_000
 LATE: Final = timedelta(minutes=5)
 # What the trail calls itself in its own entries.
 SUBJECT: Final = "chain"
-_LOCK: Final = 0x636C_6572_61  # "clera": one process links at a time
 
 
 @dataclass(frozen=True)
@@ -53,45 +52,25 @@ class Finding:
 def link_hash(before: bytes, seq: int, entry_id: int, digest: bytes) -> bytes:
     """Hash one link: the one before, its own place, and the entry it stands for."""
     return hashlib.sha256(
-        before + seq.to_bytes(8, "big") + entry_id.to_bytes(8, "big") + digest
+        before + seq.to_bytes(8) + entry_id.to_bytes(8, signed=True) + digest
     ).digest()
 
 
 def extend() -> int:
-    """Link the entries that wait, unless another process is at it, and say how many there were."""
+    """
+    Link the entries that wait, unless another process is at it, and say how many there were.
+
+    The database does it itself, in `clera_audit_extend`: no role of the product may add a link.
+    """
     linked = 0
     while True:
-        with acting_as(SYSTEM):
-            count = _extend_once() if _is_alone() else 0
+        with acting_as(SYSTEM), connection.cursor() as cursor:
+            cursor.execute("SELECT clera_audit_extend(%s)", [BATCH])
+            row = cursor.fetchone()
+        count = int(row[0]) if row else 0
         linked += count
         if count < BATCH:
             return linked
-
-
-def _is_alone() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        row = cursor.fetchone()
-    return bool(row and row[0])
-
-
-def _extend_once() -> int:
-    waiting = list(
-        AuditPending.objects.order_by("entry_id").values_list("entry_id", flat=True)[:BATCH]
-    )
-    if not waiting:
-        return 0
-    digests = dict(AuditEntry.objects.filter(pk__in=waiting).values_list("pk", "digest"))
-    head = _last_link()
-    seq, before = (head.seq, bytes(head.hash)) if head else (0, GENESIS)
-    links = []
-    for entry_id in waiting:
-        seq += 1
-        before = link_hash(before, seq, entry_id, bytes(digests[entry_id]))
-        links.append(AuditLink(seq=seq, entry_id=entry_id, hash=before))
-    AuditLink.objects.bulk_create(links)
-    AuditPending.objects.filter(pk__in=waiting).delete()
-    return len(links)
 
 
 def _last_link() -> AuditLink | None:

@@ -66,6 +66,46 @@ CREATE FUNCTION clera_audit_row(
     )
 $$;
 """
+# Links entries that wait, in their order; nobody else may add a link or empty the queue. The hash is
+# the one that `core.audit.chain.link_hash` computes when it verifies.
+EXTEND = """
+CREATE FUNCTION clera_audit_extend(batch integer) RETURNS integer LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    place bigint;
+    before bytea;
+    waiting record;
+    linked integer := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('clera audit chain', 0)) THEN
+        RETURN 0;
+    END IF;
+    SELECT seq, hash INTO place, before FROM core_auditlink ORDER BY seq DESC LIMIT 1;
+    IF place IS NULL THEN
+        place := 0;
+        before := sha256('clera audit chain');
+    END IF;
+    FOR waiting IN
+        WITH taken AS (
+            DELETE FROM core_auditpending WHERE entry_id IN (
+                SELECT entry_id FROM core_auditpending ORDER BY entry_id LIMIT batch
+            ) RETURNING entry_id
+        )
+        SELECT entry.id, entry.digest FROM taken
+          JOIN core_auditentry AS entry ON entry.id = taken.entry_id ORDER BY entry.id
+    LOOP
+        place := place + 1;
+        before := sha256(before || int8send(place) || int8send(waiting.id) || waiting.digest);
+        INSERT INTO core_auditlink (seq, entry_id, hash) VALUES (place, waiting.id, before);
+        linked := linked + 1;
+    END LOOP;
+    RETURN linked;
+END $$;
+REVOKE EXECUTE ON FUNCTION clera_audit_extend FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION clera_audit_extend TO clera_app;
+"""
+# What the roles may say of an entry; its number, its time and its digest are not theirs to choose.
+SAID = "action, principal, request_id, subject_kind, subject_id, user_id, details"
 # Only the product's own workers and staff read the trail; everybody adds to it.
 VISIBILITY = """
 ALTER TABLE core_auditentry ENABLE ROW LEVEL SECURITY;
@@ -127,8 +167,11 @@ class Migration(migrations.Migration):
         migrations.RunSQL(DIGEST, "DROP FUNCTION clera_audit_queue, clera_audit_digest CASCADE"),
         migrations.RunSQL(APPEND_ONLY, "DROP FUNCTION clera_append_only CASCADE"),
         migrations.RunSQL(ROWS, "DROP FUNCTION clera_audit_row"),
-        GrantTable("core_auditentry", app="SELECT, INSERT", agents="INSERT"),
-        GrantTable("core_auditlink", app="SELECT, INSERT"),
-        GrantTable("core_auditpending", app="SELECT, DELETE"),
+        migrations.RunSQL(EXTEND, "DROP FUNCTION clera_audit_extend"),
+        GrantTable(
+            "core_auditentry", app=f"SELECT, INSERT ({SAID})", agents=f"INSERT ({SAID})"
+        ),
+        GrantTable("core_auditlink", app="SELECT"),
+        GrantTable("core_auditpending", app="SELECT"),
         migrations.RunSQL(VISIBILITY, migrations.RunSQL.noop),
     ]

@@ -1,5 +1,6 @@
 """The audit trail: added to by everybody, changed by nobody, and a chain that names a lie."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -36,6 +37,10 @@ def write(count: int = 3) -> list[int]:
     for number in range(count):
         audit.record("test.done", principal=ADA, subject_kind="test", subject_id=number, n=number)
     return [entry.pk for entry in entries(action="test.done")]
+
+
+SAID = "action, principal, request_id, subject_kind, subject_id, user_id, details"
+SAYING = "'x', 'y', '', '', '', '', '{}'"
 
 
 def flipped(column: str) -> str:
@@ -108,6 +113,12 @@ class TestRecord:
             "UPDATE core_intentstep SET reason = ''",
             "DELETE FROM core_intentstep",
             "INSERT INTO core_auditpending VALUES (1)",
+            "DELETE FROM core_auditpending",
+            "INSERT INTO core_auditlink (seq, entry_id, hash) VALUES (1, 1, '')",
+            f"INSERT INTO core_auditentry (id, {SAID}) VALUES (-7, {SAYING})",
+            f"INSERT INTO core_auditentry (at, {SAID}) VALUES ('2001-01-01', {SAYING})",
+            f"INSERT INTO core_auditentry (digest, {SAID}) VALUES ('forged', {SAYING})",
+            "SELECT setval('core_auditentry_id_seq', 1)",
         ],
     )
     def test_the_product_cannot_change_what_is_written(self, statement):
@@ -123,10 +134,12 @@ class TestRecord:
             with owner(), pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
                 sql(text)
 
-    def test_nobody_chooses_the_digest_or_the_time(self):
-        sql("INSERT INTO core_auditentry (at, action, principal, request_id, subject_kind,"
-            " subject_id, user_id, details, digest)"
-            " VALUES ('2001-01-01', 'x', 'y', '', '', '', '', '{}', 'forged')")  # fmt: skip
+    def test_not_even_the_owner_chooses_the_digest_or_the_time(self):
+        with owner():
+            sql(
+                f"INSERT INTO core_auditentry (at, digest, {SAID})"
+                f" VALUES ('2001-01-01', 'forged', {SAYING})"
+            )
         (entry,) = entries()
         assert entry.at.year > 2001
         assert len(bytes(entry.digest)) == 32
@@ -214,6 +227,14 @@ class TestChain:
         assert (finding.fault, finding.waiting, finding.head) == (None, 0, chain.head())
         assert finding.head.seq == 5
 
+    def test_the_agents_cannot_extend_it(self):
+        write()
+        with acting_as(ADA):
+            sql("SET LOCAL ROLE clera_agents")
+            with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+                sql("SELECT clera_audit_extend(10)")
+            sql("SET LOCAL ROLE clera_app")
+
     def test_an_empty_trail_is_whole(self):
         assert chain.verify().fault is None
 
@@ -286,8 +307,8 @@ class TestChain:
 
     def test_an_entry_kept_out_of_the_chain_is_named_after_a_while(self):
         (entry,) = write(1)
-        with acting_as(SYSTEM):
-            AuditPending.objects.all().delete()
+        with owner():
+            sql("DELETE FROM core_auditpending")
         assert chain.extend() == 0
         assert chain.verify().fault is None
         late = chain.LATE + timedelta(seconds=1)
@@ -331,3 +352,27 @@ class TestCommand:
         said = capsys.readouterr().out
         assert said.count("test.done") == 1
         assert "customer:ada" in said
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_writers_and_linkers_at_once_make_one_whole_chain():
+    def work(number: int) -> int:
+        for _ in range(25):
+            write_one(number)
+            chain.extend()
+        connection.close()
+        return number
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(work, range(8))) == list(range(8))
+
+    chain.extend()
+    finding = chain.verify()
+    assert (finding.fault, finding.head.seq, finding.waiting) == (None, 200, 0)
+
+
+def write_one(number: int) -> None:
+    """Write one entry in a transaction that takes a while, so that ids and commits cross."""
+    with transaction.atomic():
+        audit.record("test.done", principal=ADA, subject_id=number)
+        sql("SELECT pg_sleep(0.002 * %s)", number % 3)

@@ -54,6 +54,12 @@ class TestChecks:
         store.set(health.PRICES_KEY, "yesterday")
         assert checks()["prices"].reason == "never seen"
 
+    def test_production_is_told_of_a_login_that_leads_to_the_owner(self, store, settings):
+        settings.ENVIRONMENT = "production"
+        login = checks()["database login"]
+        assert (login.is_ok, login.is_required) == (False, False)
+        assert login.reason == "logs in as the tables' owner; see docs/deployment.md"
+
     def test_redis_away_is_one_failed_check_and_no_error(self, settings):
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
         realtime.connection.cache_clear()
