@@ -17,10 +17,12 @@ from psycopg_pool import ConnectionPool
 
 from agents.runtime import ConversationBusy
 from core import crypto
+from core.resealing import Place
 
 SCHEMA: Final = "langgraph"
 _CIPHER = "clera1"
 _BOUND_TO = "langgraph.checkpoint"
+_IS_SEALED: Final = "right(type, 7) = '+clera1'"  # LangGraph writes the cipher behind the kind
 # What `PostgresSaver` needs, and connections that outlive no worker's idle hour.
 CONNECTION_OPTIONS: Final[dict[str, Any]] = {
     "autocommit": True,
@@ -49,6 +51,19 @@ def saver(connection: Connection[DictRow] | None = None) -> PostgresSaver:
     """Make a checkpointer over this process's pool, or over one given connection."""
     strict = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
     return PostgresSaver(connection or _pool(), serde=EncryptedSerializer(_Cipher(), strict))
+
+
+def places() -> list[Place]:
+    """Name the columns that hold sealed checkpoints, for `core.resealing`."""
+    step = ("thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx")
+    keys = {
+        "checkpoint_blobs": ("thread_id", "checkpoint_ns", "channel", "version"),
+        "checkpoint_writes": step,
+    }
+    return [
+        Place(f"{SCHEMA}.{table}", "blob", key, words=lambda _key: _BOUND_TO, holds=_IS_SEALED)
+        for table, key in keys.items()
+    ]
 
 
 @contextmanager

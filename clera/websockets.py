@@ -20,6 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 EXTENSION: Final = "clera.socket"
@@ -103,8 +104,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def end(self, code: int) -> None:
         """Say why, and cut the connection soon whether or not the reader hears it."""
-        if self.close_sent or self.disconnected:
-            return
+        if self.close_sent or self.disconnected or self.conn.state is not State.OPEN:
+            return  # over already, or the client has said goodbye first
         self.stop_keepalive()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
         self.conn.send_close(code)

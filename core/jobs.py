@@ -1,5 +1,6 @@
 """Background work by name, queued once the surrounding transaction has committed."""
 
+import threading
 import time
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ _HEADER: Final = "clera_request_id"
 # A queue that hangs costs one caller its time-out; the next ones do not wait for it in vain.
 _AWAY_SECONDS: Final = 5.0
 _away = {"until": 0.0}
+_loading = threading.Lock()
 
 
 def enqueue(name: str, **arguments: str | int | None) -> None:
@@ -32,7 +34,8 @@ def enqueue(name: str, **arguments: str | int | None) -> None:
 def _task(name: str) -> object:
     """Find a task; a web process has not met the apps' tasks before the first one is needed."""
     if name not in current_app.tasks:
-        current_app.loader.import_default_modules()
+        with _loading:  # Celery lets only the first caller wait for the modules
+            current_app.loader.import_default_modules()
     return current_app.tasks[name]
 
 

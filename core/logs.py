@@ -162,4 +162,14 @@ def _quieten() -> None:
     # A line for every nudge would bury what the nudges do, which is logged in its own words.
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # At its lowest level it writes down all that a page was made from, for each missing variable.
+    logging.getLogger("django.template").setLevel(logging.INFO)
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    # Our line says that a request was refused; these would repeat what its sender has written.
+    logging.getLogger("django.security.DisallowedHost").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").addFilter(_tells_of_no_address)
+
+
+def _tells_of_no_address(record: logging.LogRecord) -> bool:
+    """Leave out the lines about each opened socket, with its address as the client wrote it."""
+    return record.levelno > logging.INFO or "WebSocket %s" not in str(record.msg)

@@ -23,6 +23,11 @@ def ask_all_to_stop(**_: object) -> None:
     _stopping.set()
 
 
+def is_stopping() -> bool:
+    """Say whether this worker has been asked to stop."""
+    return _stopping.is_set()
+
+
 class Stop:
     """Says whether a stream must end, because the worker stops or the lease was lost."""
 
@@ -30,7 +35,7 @@ class Stop:
         self._ended = threading.Event()
 
     def __bool__(self) -> bool:
-        return self._ended.is_set() or _stopping.is_set()
+        return self._ended.is_set() or is_stopping()
 
     def set(self) -> None:
         self._ended.set()

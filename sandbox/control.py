@@ -35,6 +35,7 @@ def routes(world: World) -> list[BaseRoute]:
         route("/effects", list_effects, "GET"),
         route("/model-scripts", add_model_script, "POST"),
         route("/model-scripts", clear_model_scripts, "DELETE"),
+        route("/prompts", list_prompts, "GET"),
         route("/prices", set_prices, "POST"),
         route("/accounts", create_accounts, "POST"),
         route("/accounts/storm", storm_accounts, "POST"),
@@ -137,6 +138,11 @@ async def clear_model_scripts(world: World, _request: Request) -> Response:
     """Drop all turns not played yet."""
     world.scripts.clear()
     return Response(status_code=204)
+
+
+async def list_prompts(world: World, _request: Request) -> Response:
+    """List what the pretend model was sent lately, the oldest first."""
+    return json_answer({"prompts": list(world.prompts)})
 
 
 async def set_prices(world: World, request: Request) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 # Where a fault strikes. `http`: around one request. `stream`: on one server-sent event or frame.
 # `behaviour`: inside a vendor, which then does something rarer than usual.
-HTTP_KINDS = {"delay", "hang", "reset", "status", "garbage", "cut", "unknown_value"}
+HTTP_KINDS = {"delay", "hang", "reset", "status", "garbage", "cut", "quote", "unknown_value"}
 STREAM_KINDS = {
     "duplicate", "drop", "reorder", "dropped", "disconnect", "cut_frame", "stall",
     "unknown_status", "bad_json", "overtaken",
@@ -29,6 +29,7 @@ _ALIASES: dict[str, tuple[str, bool]] = {
 }
 _DEFAULT_SECONDS = {"hang": 60.0, "stall": 60.0, "delay": 1.0}
 _DEFAULT_STATUS = 504
+_QUOTING_STATUS = 422
 
 
 class BadFault(ValueError):
@@ -94,6 +95,7 @@ class FaultPlan:
         if kind not in HTTP_KINDS | STREAM_KINDS | BEHAVIOUR_KINDS:
             raise BadFault(f"unknown kind {kind!r}")
         wanted.setdefault("seconds", _DEFAULT_SECONDS.get(kind, 0.0))
+        wanted.setdefault("status", _QUOTING_STATUS if kind == "quote" else _DEFAULT_STATUS)
         try:
             re.compile(wanted.get("path", ""))
             fault = Fault(id=next(self._ids), kind=kind, **wanted)

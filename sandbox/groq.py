@@ -68,6 +68,7 @@ def _complete(world: World) -> Endpoint:
         body = await _read(request)
         if body is None:
             return _error(400, "'messages' : minimum number of items is 1", "invalid_request")
+        world.prompts.append(body)
         scripted = _next_scripted(world)
         await asyncio.sleep(float(scripted.get("delay_seconds", 0)))
         if "error" in scripted:

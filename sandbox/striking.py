@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,6 +50,9 @@ async def strike(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
         return
     if fault.kind == "cut":
         await app(scope, receive, _cutting(receive, send))
+        return
+    if fault.kind == "quote":
+        await _respond(send, fault.status, "application/json", await _quoting(receive))
         return
     answer = _Answer()
     if fault.kind == "unknown_value":
@@ -123,6 +127,25 @@ def _spoiled(fault: Fault, answer: _Answer) -> tuple[int, str, bytes]:
     code, message = _JSON_ERRORS[fault.status]
     error = {"code": code, "message": message, "error": {"message": message}}
     return fault.status, "application/json", json.dumps(error).encode()
+
+
+async def _quoting(receive: Receive) -> bytes:
+    """Refuse a request by repeating the values that it brought."""
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        body += message.get("body", b"")
+        has_more = message.get("more_body", False)
+    said = " ".join(_values(json.loads(body)))
+    return json.dumps({"code": 42210000, "message": f"these are not valid: {said}"}).encode()
+
+
+def _values(part: object) -> Iterator[str]:
+    if isinstance(part, dict | list):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _values(inner)
+    else:
+        yield str(part)
 
 
 def _with_unknown_status(body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from sandbox.store import Store
 Job = Callable[[], Awaitable[None]]
 
 _KIND = "world"
+_PROMPTS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,8 @@ class World:
     faults: FaultPlan
     store: Store
     scripts: dict[str, list[Any]] = field(default_factory=dict)
+    # The latest bodies that the model was sent: what a product tells it about people.
+    prompts: deque[Any] = field(default_factory=lambda: deque(maxlen=_PROMPTS))
     parts: dict[str, Any] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     reset_hooks: list[Callable[[], None]] = field(default_factory=list)
@@ -128,6 +132,7 @@ class World:
         self.effects.clear()
         self.faults.clear()
         self.scripts.clear()
+        self.prompts.clear()
         self.store.clear()
         self.prices.restore({})
         self.remember()

@@ -1,6 +1,7 @@
 """The pages between the password and the admin: set up an app once, then show its code."""
 
 import base64
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -114,7 +115,8 @@ def _secret_of(request: HttpRequest) -> bytes:
     bound_to = f"session.{_SETTING_UP}.{_member(request).pk}"
     kept = request.session.get(_SETTING_UP)
     if kept:
-        return crypto.unseal(base64.b64decode(kept), bound_to=bound_to)
+        with suppress(crypto.Unsealable):  # its key has been taken out meanwhile
+            return crypto.unseal(base64.b64decode(kept), bound_to=bound_to)
     secret = second_factor.new_secret()
     sealed = crypto.seal(secret, bound_to=bound_to)
     request.session[_SETTING_UP] = base64.b64encode(sealed).decode()

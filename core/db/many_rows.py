@@ -20,7 +20,7 @@ def save_columns(rows: Iterable[models.Model], columns: Sequence[str]) -> None:
     options = rows[0]._meta  # noqa: SLF001 - Django documents it
     named = {field.name: field for field in options.concrete_fields}
     fields = [options.pk, *(named[name] for name in columns)]
-    quoted = [connection.ops.quote_name(field.column) for field in fields]
+    quoted = [connection.ops.quote_name(str(field.column)) for field in fields]
     told = ", ".join(
         f"{name} {field.db_type(connection)}" for name, field in zip(quoted, fields, strict=True)
     )

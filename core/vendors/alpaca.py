@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,8 @@ from core.vendors.transport import Transport, Vendor, transport_for
 
 # Same-millisecond ULIDs sort by chance, so a replay starts a little before the cursor.
 WINDOW = timedelta(minutes=5)
+# A vendor's clock may be wrong by this much, at the very most.
+FURTHEST_AHEAD = timedelta(days=1)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID = re.compile(rf"[{_CROCKFORD}]{{26}}")
 _TIME_CHARS = 10
@@ -36,15 +38,22 @@ def data() -> Transport:
     return transport_for(Vendor("alpaca-data", settings.ALPACA_DATA_URL, basic=keys))
 
 
+Payload = Mapping[str, Any]
+
+
 class _OpenStream:
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, kept: Callable[[Payload], Payload]) -> None:
         self._response = response
+        self._kept = kept
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[VendorEvent | DataLost | None]:
         try:
             for item in sse.parse(sse.lines(self._response.iter_bytes())):
-                yield _read(item)
+                told = _read(item)
+                if isinstance(told, VendorEvent):
+                    told = VendorEvent(told.position, self._kept(told.payload))
+                yield told
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not self._closed.is_set():
                 why = f"the event stream broke off ({type(error).__name__})"
@@ -74,18 +83,37 @@ def _read(item: sse.Message | sse.Comment) -> VendorEvent | DataLost | None:
     position = str(payload.get("event_ulid") or payload.get("event_id") or item.id).upper()
     if not _ULID.fullmatch(position):
         return DataLost("an event had no readable id")
-    return VendorEvent(position, _as_text(payload))
+    return VendorEvent(position, as_text(payload))
 
 
-def _as_text(value: Any) -> Any:
-    """Keep numbers as their exact text, since the inbox stores JSON."""
+def as_text(value: Any) -> Any:
+    """Keep numbers as their exact text, in what is stored as JSON."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, dict):
-        return {key: _as_text(part) for key, part in value.items()}
+        return {key: as_text(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_as_text(part) for part in value]
+        return [as_text(part) for part in value]
     return value
+
+
+def read_time(text: Any) -> datetime | None:
+    """Read a time; one that cannot be read, or is in no year we can write, is as good as none."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def read_past(text: Any) -> datetime | None:
+    """
+    Read when something happened; a time that is yet to come is as good as none.
+
+    All true news would seem older than it, and be left aside as late.
+    """
+    at = read_time(text)
+    return None if at is None or at > datetime.now(UTC) + FURTHEST_AHEAD else at
 
 
 def _rewound(ulid: str) -> str:
@@ -107,11 +135,15 @@ class EventFeed:
 
     :param cursor: the name of the parameter that takes a ULID: `since_ulid` on v1 streams and
         `since_id` on v2 ones (VENDORS 7.4).
+    :param kept: takes from an event what may be kept for good; it may hold words about a person.
     """
 
-    def __init__(self, path: str, *, cursor: str) -> None:
+    def __init__(
+        self, path: str, *, cursor: str, kept: Callable[[Payload], Payload] = dict
+    ) -> None:
         self._path = path
         self._cursor = cursor
+        self._kept = kept
 
     @contextmanager
     def open(self, since: str | None) -> Iterator[_OpenStream]:
@@ -126,4 +158,4 @@ class EventFeed:
             start = datetime.now(UTC) - WINDOW
             params = {"since": start.strftime("%Y-%m-%dT%H:%M:%SZ")}
         with broker().events(self._path, params=params) as response:
-            yield _OpenStream(response)
+            yield _OpenStream(response, self._kept)

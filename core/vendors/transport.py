@@ -7,7 +7,6 @@ would hold its locks and a roll-back would forget what the vendor has done.
 """
 
 import atexit
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,17 +19,17 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
+from core import exact_json
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
-from core.logs import HIDDEN, redact
 from core.vendors.deadline import DeadlineTransport, deadline
+from core.vendors.quoting import without_numbers, without_values
 
 logger = structlog.get_logger()
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _CONNECTIONS = 20
+_LONGEST_MESSAGE = 2000
 _MESSAGE_LIMIT = 200
 _LONGEST_RETRY_SECONDS = 3600
-# A refusal is kept and shown, and may quote the tax id or the bank number that it is about.
-_LONG_NUMBER = re.compile(r"(?<![\w-])\d{7,}(?![\w-])", re.ASCII)
 
 
 class OpenTransaction(RuntimeError):
@@ -91,15 +90,16 @@ class Transport:
                 self.vendor.name, error.detail, http_status=error.http_status
             ) from error
 
-    def write(self, method: str, path: str, **parts: Any) -> Any:
+    def write(self, method: str, path: str, *, is_personal: bool = False, **parts: Any) -> Any:
         """
         Ask the vendor to do something, exactly once and never again by itself.
 
+        :param is_personal: the body is about a person; a refusal must not repeat any of it.
         :raises VendorUnavailable: it certainly did nothing.
         :raises VendorRejected: it said no.
         :raises VendorUnclear: it may have done it.
         """
-        return self._call(method, path, **parts)
+        return self._call(method, path, secret=parts.get("json") if is_personal else None, **parts)
 
     def fetch(self, path: str) -> File:
         """
@@ -117,6 +117,8 @@ class Transport:
                 response, body = self._exchange(request)
                 if response.is_redirect:
                     response, body = self._exchange(self._redirected(response), auth=None)
+                    if not response.is_success:  # the link is stale: no word on our request
+                        raise self._unclear(f"HTTP {response.status_code}")
             if not response.is_success:
                 self._judge(response, body)
         except VendorUnclear as error:
@@ -124,8 +126,14 @@ class Transport:
         return File(response.headers.get("content-type", ""), body)
 
     def _redirected(self, response: httpx.Response) -> httpx.Request:
-        target = self._base.join(response.headers.get("location", ""))
+        location = response.headers.get("location", "")
+        try:
+            target = self._base.join(location)
+        except httpx.InvalidURL as error:
+            raise self._unavailable("it leads nowhere") from error
         own_origin = (self._base.scheme, self._base.host, self._base.port)
+        if not location:
+            raise self._unavailable("it leads nowhere")
         if target.scheme != "https" and (target.scheme, target.host, target.port) != own_origin:
             raise self._unavailable("it leads to an unsafe address")
         return httpx.Request("GET", target)
@@ -166,7 +174,7 @@ class Transport:
             raise ValueError("A vendor path starts with a slash.")
         return self._base.copy_with(raw_path=(self._base.path.rstrip("/") + path).encode())
 
-    def _call(self, method: str, path: str, **parts: Any) -> Any:
+    def _call(self, method: str, path: str, *, secret: Any = None, **parts: Any) -> Any:
         _refuse_open_transaction()
         headers: dict[str, str] = dict(parts.pop("headers", None) or {})
         if "json" in parts:
@@ -175,11 +183,9 @@ class Transport:
         request = self._client.build_request(method, self._url(path), headers=headers, **parts)
         with deadline(settings.VENDOR_TOTAL_SECONDS):
             response, body = self._exchange(request)
-        return self._judge(response, body)
+        return self._judge(response, body, secret=secret)
 
-    def _exchange(
-        self, request: httpx.Request, **how: Any
-    ) -> tuple[httpx.Response, bytes]:
+    def _exchange(self, request: httpx.Request, **how: Any) -> tuple[httpx.Response, bytes]:
         try:
             response = self._client.send(request, stream=True, **how)
             try:
@@ -199,7 +205,7 @@ class Transport:
                 raise self._unclear("The answer is too large.")
         return bytes(body)
 
-    def _judge(self, response: httpx.Response, body: bytes) -> Any:
+    def _judge(self, response: httpx.Response, body: bytes, *, secret: Any = None) -> Any:
         status = response.status_code
         if status == httpx.codes.NO_CONTENT:
             return None
@@ -208,26 +214,31 @@ class Transport:
         if status in {401, 429}:  # not let in, or not now
             raise self._unavailable(f"HTTP {status}", retry_after=_retry_after(response))
         if response.is_client_error and status not in {408, 425}:
-            raise self._rejected(status, body)
+            raise self._rejected(status, body, secret=secret)
         raise self._unclear(f"HTTP {status}", status)
 
     def _parse(self, body: bytes, status: int) -> Any:
         try:
-            return simplejson.loads(body, use_decimal=True)
+            answer = simplejson.loads(body, use_decimal=True)
+            if b"\\u" in body:  # only so can JSON write what the database cannot hold
+                exact_json.refuse_characters(answer)
         except (ValueError, RecursionError) as error:
             raise self._unclear("The answer is not JSON.", status) from error
+        return answer
 
-    def _rejected(self, status: int, body: bytes) -> VendorRejected:
+    def _rejected(self, status: int, body: bytes, *, secret: Any) -> VendorRejected:
         try:
             answer = simplejson.loads(body)
         except (ValueError, RecursionError):
             answer = None
         answer = answer if isinstance(answer, dict) else {}
         code = answer.get("code") or answer.get("error_code") or status
-        message = answer.get("message") or answer.get("error_message") or f"HTTP {status}"
+        message = str(answer.get("message") or answer.get("error_message") or f"HTTP {status}")
+        if secret is not None:
+            message = without_values(message[:_LONGEST_MESSAGE], secret)
         return VendorRejected(
             self.vendor.name,
-            _LONG_NUMBER.sub(HIDDEN, redact(str(message)))[:_MESSAGE_LIMIT],
+            without_numbers(message)[:_MESSAGE_LIMIT],
             vendor_code=str(code),
             http_status=status,
         )

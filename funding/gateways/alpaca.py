@@ -1,7 +1,6 @@
 """Alpaca's Broker API, as far as money in and out is concerned."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -9,6 +8,7 @@ from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.feeds import Feed
 from core.money import Money
 from core.vendors import alpaca
+from core.vendors.quoting import without_numbers
 from funding.gateways import (
     RELATIONSHIP_EXISTS,
     BankAccount,
@@ -17,6 +17,19 @@ from funding.gateways import (
     MovedMoney,
     Payment,
     Unreadable,
+)
+
+_KEPT: Final = (
+    "account_id",
+    "at",
+    "entity_id",
+    "entity_type",
+    "event_id",
+    "event_ulid",
+    "relationship_id",
+    "status_from",
+    "status_to",
+    "transfer_id",
 )
 
 T = TypeVar("T")
@@ -46,7 +59,7 @@ class AlpacaFunds:
         }
         path = f"/v1/accounts/{broker_account_id}/ach_relationships"
         try:
-            answer = alpaca.broker().write("POST", path, json=body)
+            answer = alpaca.broker().write("POST", path, json=body, is_personal=True)
         except VendorRejected as error:
             if error.http_status == _CONFLICT:
                 raise _relationship_exists() from error
@@ -84,7 +97,7 @@ class AlpacaFunds:
                 return list(found.values())
 
     def feed(self) -> Feed:
-        return alpaca.EventFeed("/v2/events/funding/status", cursor="since_id")
+        return alpaca.EventFeed("/v2/events/funding/status", cursor="since_id", kept=_kept)
 
     def read_news(self, payload: Mapping[str, Any]) -> FundingNews | None:
         kind = _KINDS.get(str(payload.get("entity_type", "")).replace("_", "").lower())
@@ -99,8 +112,15 @@ class AlpacaFunds:
             vendor_id=vendor_id,
             status=status,
             reason=str(payload.get("reason") or ""),
-            at=_time(payload.get("at")),
+            at=alpaca.read_past(payload.get("at")),
         )
+
+
+def _kept(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out all that an event says of a bank and its owner, but not why money came back."""
+    kept = {name: payload[name] for name in _KEPT if name in payload}
+    reason = payload.get("reason")
+    return kept | ({"reason": without_numbers(str(reason))} if reason else {})
 
 
 def _relationship_exists() -> VendorRejected:
@@ -135,8 +155,8 @@ def _bank(answer: Any) -> LinkedBank:
     return LinkedBank(
         broker_relationship_id=_id(answer),
         status=str(answer.get("status") or ""),
-        created_at=_time(answer.get("created_at")),
-        updated_at=_time(answer.get("updated_at")),
+        created_at=alpaca.read_past(answer.get("created_at")),
+        updated_at=alpaca.read_past(answer.get("updated_at")),
     )
 
 
@@ -151,11 +171,11 @@ def _transfer(answer: Any) -> MovedMoney:
         direction=str(answer.get("direction") or ""),
         amount=amount,
         status=str(answer.get("status") or ""),
-        reason=str(answer.get("reason") or ""),
+        reason=without_numbers(str(answer.get("reason") or "")),
         fee=_amount(answer.get("fee")),
-        created_at=_time(answer.get("created_at")),
-        updated_at=_time(answer.get("updated_at")),
-        expires_at=_time(answer.get("expires_at")),
+        created_at=alpaca.read_past(answer.get("created_at")),
+        updated_at=alpaca.read_past(answer.get("updated_at")),
+        expires_at=alpaca.read_time(answer.get("expires_at")),
     )
 
 
@@ -176,12 +196,3 @@ def _amount(text: Any) -> Decimal | None:
     if not amount.is_finite():
         raise Unreadable("An amount is not finite.")
     return amount
-
-
-def _time(text: Any) -> datetime | None:
-    """Read a time; one that cannot be read is as good as none."""
-    try:
-        at = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return at if at.tzinfo else None

@@ -154,6 +154,15 @@ class TestWrongAnswers:
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
         assert orders_made(desk) == 0
 
+    def test_a_refusal_can_quote_the_request(self, desk, account_id, impatient):
+        desk.server.fault(**on_orders(kind="quote"))
+
+        answer = send(impatient, desk, account_id)
+
+        assert answer.status_code == 422
+        assert "AAPL 1 buy market day order-1" in answer.json()["message"]
+        assert orders_made(desk) == 0
+
 
 class TestUnknownValues:
     def test_a_status_nobody_knows_comes_in_an_answer_or_a_list(self, desk, account_id):

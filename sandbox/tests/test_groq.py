@@ -176,3 +176,11 @@ def complete(server: Server, body: Any) -> httpx.Response:
         json=body,
         headers={"authorization": "Bearer gsk_sandbox"},
     )
+
+
+def test_what_the_model_was_sent_can_be_looked_at(chat: Connect, sandbox_server: Server) -> None:
+    sandbox_server.control("reset")
+    chat().invoke([HumanMessage("who am I?")])
+
+    [prompt] = sandbox_server.control("prompts", method="GET")["prompts"]
+    assert prompt["messages"] == [{"role": "user", "content": "who am I?"}]
