@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PROGRAMS = ("benchmarks.live_fanout",)
+PROGRAMS = ("benchmarks.live_fanout", "benchmarks.auth", "benchmarks.events")
 
 
 def main() -> int:

@@ -206,8 +206,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- API --------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", 256 * 1024)
-# A document of 10 MB in base64, and the JSON around it.
-API_MAX_UPLOAD_BYTES = env.int("API_MAX_UPLOAD_BYTES", 14 * 1024 * 1024)
+# A document with 10 MB of base64, which is what the broker takes, and the JSON around it.
+API_MAX_UPLOAD_BYTES = env.int("API_MAX_UPLOAD_BYTES", 11 * 1024 * 1024)
 API_UPLOAD_PATHS = [r"/api/account/[^/]{1,64}/documents/upload"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 # How many proxies of ours stand in front; nothing means that nobody has said it yet.

@@ -57,6 +57,8 @@ class InboxEventAdmin(ReadOnlyAdmin):
         "attempts",
         "error",
         "received_at",
+        "due_at",
+        "waits_since",
         "applied_at",
         "facts",
     )
@@ -87,6 +89,8 @@ _INBOX_COLUMNS: Final = (
     "source",
     "external_id",
     "received_at",
+    "due_at",
+    "waits_since",
     "applied_at",
     "attempts",
     "error",

@@ -35,4 +35,8 @@ class Migration(migrations.Migration):
             name='waits_since',
             field=models.DateTimeField(blank=True, help_text='Since when it has been too early for it.', null=True),
         ),
+        migrations.AddIndex(
+            model_name='inboxevent',
+            index=models.Index(condition=models.Q(('applied_at__isnull', True), ('waits_since__isnull', False)), fields=['source', 'id'], name='core_inbox_put_off'),
+        ),
     ]

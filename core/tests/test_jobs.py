@@ -59,10 +59,10 @@ class TestTrace:
         found = queue.Queue()
         app = celery.current_app
 
-        @app.task(name="test.note_request_id")
         def note() -> None:
             found.put(current_request_id())
 
+        app.task(note, name="test.note_request_id")
         with start_worker(app, pool="solo", perform_ping_check=False, queues=["default"]):
             yield found
         del app.tasks["test.note_request_id"]

@@ -1,10 +1,51 @@
 """Events and comment lines come out of a stream as the vendor meant them."""
 
+import itertools
+import re
+import tracemalloc
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.feeds import DataLost, VendorEvent
 from core.vendors.alpaca import _read, _rewound
-from core.vendors.sse import MAX_EVENT_CHARS, Comment, Message, parse
+from core.vendors.sse import MAX_EVENT_CHARS, Comment, Message, lines, parse
+
+
+@given(
+    text=st.text(st.sampled_from("a:é\u2028\x85\x0b\r\n"), max_size=40),
+    cuts=st.lists(st.integers(min_value=0, max_value=80), max_size=12),
+)
+def test_lines_end_at_cr_lf_or_both_however_the_stream_is_cut(text, cuts):
+    data = text.encode()
+    places = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
+    chunks = [data[a:b] for a, b in itertools.pairwise(places)]
+
+    assert list(lines(chunks)) == re.split("\r\n|\r|\n", text)[:-1]
+
+
+def test_a_line_is_told_as_soon_as_it_has_ended():
+    stream = lines(iter([b"data: 1\r", b"", b"\ndata: 2\n"]))
+
+    assert next(stream) == "data: 1"
+    assert list(stream) == ["data: 2"]
+
+
+def test_bytes_that_are_no_text_spoil_only_their_own_line():
+    assert list(lines([b"data: \xff\n", b"data: ok\n"])) == ["data: \ufffd", "data: ok"]
+
+
+def test_a_line_without_end_is_not_kept_in_memory():
+    data = (b"data: ", *[b"x" * 65_536] * 100, b"\n\ndata: ok\n\n")
+
+    tracemalloc.start()
+    found = list(parse(lines(data)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found == [Comment("dropped 1 message: too large"), Message("", "ok")]
+    assert peak < 6 * MAX_EVENT_CHARS
 
 
 def test_reads_ids_data_and_comments():

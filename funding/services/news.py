@@ -22,12 +22,12 @@ from funding import states
 from funding.events import TransferSettled
 from funding.gateways import FundingNews, get_funds
 from funding.models import AchRelationship, Transfer
-from funding.services import relationships, transfers
+from funding.services import relationships, rules, transfers
 from funding.services.relationships import RelationshipCourier
 from funding.services.transfers import TransferCourier
 
 logger = structlog.get_logger()
-SOURCE: Final = "alpaca.funding"
+SOURCE: Final = rules.NEWS
 S = IntentState
 ASK_AGAIN: Final = timedelta(seconds=30)
 # A complete transfer may be taken back for 60 days; events tell, this only makes sure.

@@ -9,7 +9,7 @@ import structlog
 
 from accounts import selectors as accounts
 from accounts import services as account_services
-from core import idempotency
+from core import idempotency, inbox
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import CleraError
 from core.ids import new_id
@@ -81,6 +81,7 @@ class RelationshipCourier(Courier[AchRelationship]):
     ) -> None:
         """Apply the news that came before the answer."""
         if intent.is_accepted:
+            inbox.wake(rules.NEWS)
             enqueue("funding.apply_events")
 
 

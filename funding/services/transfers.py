@@ -9,7 +9,7 @@ import structlog
 
 from accounts import selectors as accounts
 from accounts import services as account_services
-from core import idempotency
+from core import idempotency, inbox
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import CleraError
 from core.events import publish
@@ -103,6 +103,7 @@ class TransferCourier(Courier[Transfer]):
     ) -> None:
         """Apply the news that came before the answer, and tell of one that is over already."""
         if intent.is_accepted:
+            inbox.wake(rules.NEWS)
             enqueue("funding.apply_events")
         if intent.has_ended:
             publish(TransferSettled(intent.pk, intent.account_id))
