@@ -25,5 +25,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "docker/healthy.py"]
 CMD ["uvicorn", "clera.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--lifespan", "off", "--no-access-log", "--no-proxy-headers", \
-     "--ws", "clera.websockets:SocketProtocol"]
+     "--lifespan", "off", "--no-access-log", \
+     "--ws", "clera.websockets:SocketProtocol", "--no-proxy-headers"]

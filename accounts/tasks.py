@@ -57,12 +57,6 @@ def heal_accounts() -> None:
     services.heal_accounts()
 
 
-@shared_task(name="accounts.mirror_status")
-def mirror_status(account_id: str) -> None:
-    """Write one account's status into the identity provider's table."""
-    services.mirror_status(account_id=UUID(account_id), at=timezone.now())
-
-
 @shared_task(name="accounts.sweep_mirror")
 def sweep_mirror() -> None:
     """Write the statuses that the identity provider has not been told."""

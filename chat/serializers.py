@@ -32,15 +32,12 @@ class ChatRequest(StrictSerializer):
     ignores_unknown = True
 
     user_input = StrictCharField(multiline=True, prose=True, max_length=MAX_QUESTION_LENGTH)
-    messages = _PastMessage(many=True, required=False, default=list)
+    messages: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=_PastMessage(), required=False, default=list, max_length=_LONGEST_HISTORY
+    )
     session_id = serializers.UUIDField(required=False, allow_null=True, default=None)
     account_id = StrictCharField(required=False, allow_null=True, max_length=64, default=None)
     user_id = StrictCharField(required=False, allow_null=True, max_length=255, default=None)
-
-    def validate_messages(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if len(messages) > _LONGEST_HISTORY:
-            raise serializers.ValidationError(f"Send at most {_LONGEST_HISTORY} messages.")
-        return messages
 
 
 def question_in(body: Mapping[str, Any]) -> NewQuestion:

@@ -25,15 +25,22 @@ class NotStrictJson(ValueError):
     """The text is not JSON as we accept it; the message says why and quotes no value."""
 
 
-def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
+def loads(
+    data: bytes | str, *, max_depth: int = MAX_DEPTH, max_structure: int | None = None
+) -> Any:
     """
     Read JSON, with numbers that have a fraction or an exponent as `Decimal`.
 
+    :param max_structure: how many characters may stand outside of texts. A text takes the memory
+        it has; three characters of structure may become an object a hundred times as large.
     :raises NotStrictJson: bad UTF-8, too deep, a key named twice, NaN or infinity, an absurd
         number, a lone surrogate or a NUL character.
     """
     text = _decoded(data)
-    _refuse_depth(text, max_depth)
+    structure = _STRING.sub("", text)
+    if max_structure is not None and len(structure) > max_structure:
+        raise NotStrictJson("The body has too many parts.")
+    _refuse_depth(structure, max_depth)
     try:
         value = json.loads(
             text,
@@ -46,7 +53,7 @@ def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
         raise NotStrictJson(
             f"The body is not JSON: line {error.lineno}, column {error.colno}."
         ) from None
-    _refuse_characters(value)
+    refuse_characters(value)
     return value
 
 
@@ -72,10 +79,10 @@ def _decoded(data: bytes | str) -> str:
         raise NotStrictJson("The body is not valid UTF-8.") from None
 
 
-def _refuse_depth(text: str, max_depth: int) -> None:
+def _refuse_depth(structure: str, max_depth: int) -> None:
     """Count brackets before parsing: the parser recurses and would run out of stack."""
     depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
+    for bracket in _BRACKET.finditer(structure):
         depth += 1 if bracket.group() in "[{" else -1
         if depth > max_depth:
             raise NotStrictJson(f"The body is nested deeper than {max_depth} levels.")
@@ -116,17 +123,22 @@ def _refuse_constant(_: str) -> None:
     raise NotStrictJson("NaN and Infinity are not JSON numbers.")
 
 
-def _refuse_characters(value: Any) -> None:
+def refuse_characters(value: Any) -> None:
+    """
+    Let only texts pass that the database can hold.
+
+    :raises NotStrictJson: somewhere in it is a NUL character or half of a surrogate pair.
+    """
     if isinstance(value, str):
         if _FORBIDDEN.search(value):
             raise NotStrictJson("A text has a NUL character or half of a surrogate pair.")
     elif isinstance(value, list):
         for item in value:
-            _refuse_characters(item)
+            refuse_characters(item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _refuse_characters(key)
-            _refuse_characters(item)
+            refuse_characters(key)
+            refuse_characters(item)
 
 
 def _plain(value: object) -> Any:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final, NoReturn
 from urllib.parse import quote
 
@@ -27,6 +26,11 @@ _CONFLICT: Final = 409
 _SECTIONS: Final = ("contact", "identity", "disclosures", "trusted_contact")
 # What the checks have not accepted; "accept" and free text do not ask for anything.
 _OPEN_RESULTS: Final = ("reject", "indeterminate")
+# The broker has about twenty words for them; more than these would not fit into a notice.
+_MOST_REQUIREMENTS: Final = 20
+_LONGEST_ID: Final = 64
+_LONGEST_NUMBER: Final = 32
+_ABOUT_ANOTHER: Final = "The broker's answer is about another account."
 _KEPT: Final = (
     "account_id",
     "at",
@@ -43,13 +47,19 @@ class AlpacaBrokerage:
     """See the port for what each method promises."""
 
     def open_account(self, application: Application) -> OpenedAccount:
-        return self._write("POST", "/v1/accounts", application.as_body())
+        opened = self._write("POST", "/v1/accounts", application.as_body())
+        if opened.email not in {"", application.email}:
+            raise VendorUnclear(_VENDOR, _ABOUT_ANOTHER)
+        return opened
 
     def change_account(
         self, broker_account_id: str, changes: Mapping[str, Mapping[str, Any]]
     ) -> OpenedAccount:
         body = {section: dict(values) for section, values in changes.items()}
-        return self._write("PATCH", _path(broker_account_id), body)
+        changed = self._write("PATCH", _path(broker_account_id), body)
+        if changed.broker_account_id != broker_account_id:
+            raise VendorUnclear(_VENDOR, _ABOUT_ANOTHER)
+        return changed
 
     def find_by_email(self, email: str) -> list[OpenedAccount]:
         wanted = normal_email(email)
@@ -66,9 +76,12 @@ class AlpacaBrokerage:
     def get_account(self, broker_account_id: str) -> OpenedAccount:
         answer = alpaca.broker().read(_path(broker_account_id))
         try:
-            return _account(answer)
+            account = _account(answer)
         except Unreadable:
             _unavailable()
+        if account.broker_account_id != broker_account_id:
+            raise VendorUnavailable(_VENDOR, _ABOUT_ANOTHER)
+        return account
 
     def hand_in(self, broker_account_id: str, document: NewDocument) -> None:
         body = {
@@ -108,9 +121,9 @@ class AlpacaBrokerage:
         return StatusNews(
             account_id,
             status,
-            _time(payload.get("at")),
+            alpaca.read_past(payload.get("at")),
             requirements=_requirements(results) if isinstance(results, dict) else None,
-            crypto_status=str(payload.get("crypto_status_to") or ""),
+            crypto_status=_word(payload.get("crypto_status_to")),
         )
 
     def _write(self, method: str, path: str, body: Mapping[str, Any]) -> OpenedAccount:
@@ -144,21 +157,25 @@ def _unavailable() -> NoReturn:
 
 
 def _account(answer: Any) -> OpenedAccount:
-    if not isinstance(answer, dict) or not isinstance(answer.get("id"), str) or not answer["id"]:
+    account_id = _id(answer)
+    if not account_id:
         raise Unreadable("An account without an id.")
     sections = {
-        name: dict(answer[name]) for name in _SECTIONS if isinstance(answer.get(name), dict)
+        name: alpaca.as_text(answer[name])
+        for name in _SECTIONS
+        if isinstance(answer.get(name), dict)
     }
     sections.get("identity", {}).pop("tax_id", None)
     email = sections.get("contact", {}).get("email_address")
     documents = answer.get("documents")
+    number = _word(answer.get("account_number"))
     return OpenedAccount(
-        broker_account_id=answer["id"],
-        account_number=str(answer.get("account_number") or ""),
-        status=str(answer.get("status") or ""),
-        created_at=_time(answer.get("created_at")),
+        broker_account_id=account_id,
+        account_number=number if len(number) <= _LONGEST_NUMBER else "",
+        status=_word(answer.get("status")),
+        created_at=alpaca.read_time(answer.get("created_at")),
         email=normal_email(email) if isinstance(email, str) else "",
-        crypto_status=str(answer.get("crypto_status") or ""),
+        crypto_status=_word(answer.get("crypto_status")),
         requirements=_requirements(answer.get("kyc_results")),
         documents=tuple(map(_submitted, documents if isinstance(documents, list) else [])),
         sections=sections,
@@ -171,7 +188,7 @@ def _requirements(results: Any) -> tuple[str, ...]:
     for part in _OPEN_RESULTS if isinstance(results, dict) else ():
         entries = results.get(part)
         found.update(str(name)[:64] for name in (entries if isinstance(entries, dict) else ()))
-    return tuple(sorted(found))
+    return tuple(sorted(found)[:_MOST_REQUIREMENTS])
 
 
 def _kept(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -190,10 +207,10 @@ def _kept(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 def _submitted(entry: Any) -> SubmittedDocument:
     entry = entry if isinstance(entry, dict) else {}
     return SubmittedDocument(
-        document_id=str(entry.get("id") or ""),
+        document_id=_id(entry),
         document_type=str(entry.get("document_type") or ""),
         document_sub_type=str(entry.get("document_sub_type") or ""),
-        created_at=_time(entry.get("created_at")),
+        created_at=alpaca.read_time(entry.get("created_at")),
     )
 
 
@@ -209,10 +226,12 @@ def _statement(entry: Any) -> Statement:
     )
 
 
-def _time(text: Any) -> datetime | None:
-    """Read a time; one that cannot be read is as good as none."""
-    try:
-        at = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return at if at.tzinfo else None
+def _id(entry: Any) -> str:
+    """Take the broker's id of something, or nothing when there is none that we could keep."""
+    name = _word(entry.get("id")) if isinstance(entry, dict) else ""
+    return name if len(name) <= _LONGEST_ID else ""
+
+
+def _word(value: Any) -> str:
+    """Take a text, or nothing for whatever else stands in its place."""
+    return value if isinstance(value, str) else ""

@@ -180,15 +180,6 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
         self._describe(person)
         self.save(update_fields=["email_masked", "email_index", "sealed_profile"])
 
-    def note_requirements(self, requirements: list[str], *, crypto_status: str) -> bool:
-        """Take over what the broker still wants; true when this is news."""
-        before = (self.requirements, self.crypto_status)
-        self.requirements, self.crypto_status = requirements, crypto_status or self.crypto_status
-        is_new = before != (self.requirements, self.crypto_status)
-        if is_new:
-            self.save(update_fields=["requirements", "crypto_status"])
-        return is_new
-
     def freeze(self, *, by: str, reason: str, at: datetime) -> None:
         """Stop orders and transfers from now on; what was sent goes on."""
         self.frozen_at, self.frozen_by, self.freeze_reason = at, by[:300], reason[:300]

@@ -137,6 +137,12 @@ class DocumentRequest(CustomerOwned):
         self.save(update_fields=["state", "settled_at"])
 
 
+class DocumentUploadQuerySet(IntentQuerySet["DocumentUpload"]):
+    def answered_since(self, moment: datetime) -> Self:
+        """Keep those that the broker took at once, so that we do not know what it calls them."""
+        return self.filter(state=IntentState.ACCEPTED, broker_document_id="", sent_at__gte=moment)
+
+
 class DocumentUpload(Intent, CustomerOwned):
     """A document on its way to the broker; its content rides in `sealed_payload`."""
 
@@ -153,7 +159,7 @@ class DocumentUpload(Intent, CustomerOwned):
     content_index = models.CharField(max_length=64, editable=False)
     broker_document_id = models.CharField(max_length=64, blank=True)
 
-    objects: ClassVar[Any] = IntentQuerySet["DocumentUpload"].as_manager()
+    objects = DocumentUploadQuerySet.as_manager()
 
     class Meta(Intent.Meta):
         indexes = [

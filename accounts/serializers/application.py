@@ -22,9 +22,15 @@ from accounts.serializers.words import (
     ASSET_CLASSES,
 )
 from core import crypto
-from core.api.fields import StrictBooleanField, StrictCharField, StrictSerializer
+from core.api.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictListField,
+    StrictSerializer,
+)
 from core.auth import Kind, Principal
 
+MOST_DOCUMENTS: Final = 10
 # The sections that not every application has.
 OPTIONAL: Final = (
     "documents",
@@ -49,13 +55,20 @@ class AlpacaData(StrictSerializer):
     contact = ContactForm()
     identity = IdentityForm()
     disclosures = DisclosuresForm()
-    agreements = AgreementForm(many=True, allow_empty=False)
-    documents = DocumentForm(many=True, required=False)
+    agreements: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=AgreementForm(), allow_empty=False, max_length=len(AGREEMENTS)
+    )
+    documents: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=DocumentForm(), required=False, max_length=MOST_DOCUMENTS
+    )
     trusted_contact = TrustedContactForm(required=False)
     account_type = serializers.ChoiceField(choices=ACCOUNT_TYPES, required=False)
     account_sub_type = serializers.ChoiceField(choices=ACCOUNT_SUB_TYPES, required=False)
-    enabled_assets = serializers.ListField(
-        child=serializers.ChoiceField(choices=ASSET_CLASSES), min_length=1, required=False
+    enabled_assets = StrictListField(
+        child=serializers.ChoiceField(choices=ASSET_CLASSES),
+        min_length=1,
+        max_length=len(ASSET_CLASSES),
+        required=False,
     )
     additional_information = StrictCharField(max_length=500, required=False)
 

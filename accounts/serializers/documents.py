@@ -14,7 +14,7 @@ from accounts.services import Document
 from core import crypto
 from core.api.fields import StrictBooleanField, StrictCharField, StrictSerializer
 
-LARGEST_DOCUMENT: Final = 10 * 1024 * 1024  # what the broker takes
+LARGEST_CONTENT: Final = 10 * 1024 * 1024  # in base64, which is what the broker measures
 _BEGINNINGS: Final = {
     "application/pdf": b"%PDF-",
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -34,14 +34,14 @@ class DocumentForm(StrictSerializer):
 
     def validate_content(self, value: str) -> bytes:
         """Refuse what is no base64, empty, or more than the broker takes."""
+        if len(value) > LARGEST_CONTENT:
+            raise serializers.ValidationError("A document has at most 7.5 MB: 10 MB in base64.")
         try:
             content = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             raise serializers.ValidationError("Write the file's content in base64.") from None
         if not content:
             raise serializers.ValidationError("The file is empty.")
-        if len(content) > LARGEST_DOCUMENT:
-            raise serializers.ValidationError("A document has at most 10 MB.")
         return content
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

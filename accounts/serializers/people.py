@@ -14,10 +14,18 @@ from accounts.serializers.words import (
     VISAS,
     VISITOR_VISAS,
 )
-from core.api.fields import MoneyField, StrictBooleanField, StrictCharField, StrictSerializer
+from core.api.fields import (
+    MoneyField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictEmailField,
+    StrictListField,
+    StrictSerializer,
+)
 
 ADULT_YEARS: Final = 18
 OLDEST_YEARS: Final = 130
+MOST_CONTEXTS: Final = 10
 _COUNTRY = "Write the country as three capital letters, such as USA."
 _US_NUMBER: Final = re.compile(r"\d{9}|\d{3}-\d{2}-\d{4}", re.ASCII)
 _TAX_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]{2,39}", re.ASCII)
@@ -46,9 +54,9 @@ def _demand(attrs: dict[str, Any], names: tuple[str, ...], *, why: str) -> None:
 
 class ContactForm(StrictSerializer):
     ignores_unknown = True
-    email_address = serializers.EmailField(max_length=254)
+    email_address = StrictEmailField(max_length=254)
     phone_number = StrictCharField(max_length=20)
-    street_address = serializers.ListField(
+    street_address = StrictListField(
         child=StrictCharField(max_length=100), min_length=1, max_length=3
     )
     unit = StrictCharField(max_length=20, required=False)
@@ -85,8 +93,10 @@ class IdentityForm(StrictSerializer):
     visa_type = serializers.ChoiceField(choices=VISAS, required=False)
     visa_expiration_date = serializers.DateField(input_formats=["%Y-%m-%d"], required=False)
     date_of_departure_from_usa = serializers.DateField(input_formats=["%Y-%m-%d"], required=False)
-    funding_source = serializers.ListField(
-        child=serializers.ChoiceField(choices=FUNDING_SOURCES), min_length=1
+    funding_source = StrictListField(
+        child=serializers.ChoiceField(choices=FUNDING_SOURCES),
+        min_length=1,
+        max_length=len(FUNDING_SOURCES),
     )
     annual_income_min = MoneyField(required=False, allow_zero=True)
     annual_income_max = MoneyField(required=False, allow_zero=True)
@@ -172,7 +182,7 @@ class DisclosureContextForm(StrictSerializer):
     company_city = StrictCharField(max_length=100, required=False)
     company_state = StrictCharField(max_length=50, required=False)
     company_country = _country(required=False)
-    company_compliance_email = serializers.EmailField(max_length=254, required=False)
+    company_compliance_email = StrictEmailField(max_length=254, required=False)
     given_name = StrictCharField(max_length=100, required=False)
     family_name = StrictCharField(max_length=100, required=False)
 
@@ -188,7 +198,9 @@ class DisclosuresForm(StrictSerializer):
     employer_address = StrictCharField(max_length=300, required=False)
     employment_position = StrictCharField(max_length=100, required=False)
     # Declared fields leave the class again, so the serializer's own `context` stays what it is.
-    context = DisclosureContextForm(many=True, required=False)  # type: ignore[assignment]
+    context: serializers.ListSerializer[Any] = serializers.ListSerializer(  # type: ignore[assignment]
+        child=DisclosureContextForm(), required=False, max_length=MOST_CONTEXTS
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask the employed for their employer."""
@@ -205,9 +217,9 @@ class TrustedContactForm(StrictSerializer):
     is_whole = True
     given_name = StrictCharField(max_length=100)
     family_name = StrictCharField(max_length=100)
-    email_address = serializers.EmailField(max_length=254, required=False)
+    email_address = StrictEmailField(max_length=254, required=False)
     phone_number = StrictCharField(max_length=20, required=False)
-    street_address = serializers.ListField(
+    street_address = StrictListField(
         child=StrictCharField(max_length=100), min_length=1, max_length=3, required=False
     )
     city = StrictCharField(max_length=100, required=False)

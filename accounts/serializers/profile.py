@@ -15,7 +15,7 @@ from accounts.serializers.people import (
     TrustedContactForm,
 )
 from core import crypto
-from core.api.fields import StrictSerializer
+from core.api.fields import StrictBooleanField, StrictSerializer
 
 _FORMS: Final = {"contact": ContactForm, "trusted_contact": TrustedContactForm}
 # What is shown of each section, whatever the broker adds to its own answers.
@@ -34,21 +34,30 @@ class ProfileChange(StrictSerializer):
 
     contact = ChangedContact(required=False)
     trusted_contact = ChangedTrustedContact(required=False)
+    allow_duplicate = StrictBooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a change of nothing."""
-        if not any(attrs.values()):
+        if not any(attrs.get(section) for section in _FORMS):
             raise serializers.ValidationError("Name at least one field to change.")
-        return {section: dict(values) for section, values in attrs.items() if values}
+        return attrs
+
+    def to_changes(self) -> dict[str, dict[str, Any]]:
+        """Make what the service takes: the sections of which something changes."""
+        given = {section: self.validated_data.get(section) for section in _FORMS}
+        return {section: dict(values) for section, values in given.items() if values}
 
     def meaning(self) -> dict[str, Any]:
         """Say what makes two changes the same, with one fingerprint in place of the values."""
-        changes: dict[str, dict[str, Any]] = self.validated_data
+        changes = self.to_changes()
         contact = dict(changes.get("contact", {}))
         if "email_address" in contact:
             contact["email_address"] = normal_email(contact["email_address"])
         text = repr(sorted({**changes, "contact": contact}.items()))
-        return {"values": crypto.blind_index(text, purpose="profile")}
+        return {
+            "values": crypto.blind_index(text, purpose="profile"),
+            "allow_duplicate": self.validated_data["allow_duplicate"],
+        }
 
 
 class ProfileData(serializers.Serializer[Any]):

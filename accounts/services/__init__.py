@@ -1,7 +1,6 @@
 """Everything that is done with accounts; other apps call it as `services.lock_account(...)`."""
 
 from accounts.services.changes import (
-    AccountOver,
     ChangeInProgress,
     ChangeRefused,
     change_contact,
@@ -15,7 +14,7 @@ from accounts.services.documents import (
     upload_document,
 )
 from accounts.services.feed import push
-from accounts.services.mirror import mirror_status, request_mirror, sweep_mirror
+from accounts.services.mirror import mirror_status, sweep_mirror
 from accounts.services.opening import (
     SOURCE,
     AccountExists,
@@ -34,6 +33,7 @@ from accounts.services.status import (
     lock_account,
     refresh_account,
 )
+from accounts.services.submissions import AccountOver
 from accounts.services.upkeep import (
     refresh_accounts,
     sweep_applications,
@@ -67,7 +67,6 @@ __all__ = [
     "read_statement",
     "refresh_account",
     "refresh_accounts",
-    "request_mirror",
     "set_buying_power",
     "sweep_applications",
     "sweep_changes",

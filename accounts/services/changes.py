@@ -17,10 +17,11 @@ from accounts.models import (
 )
 from accounts.services import notices, profiles
 from accounts.services.opening import EmailExists
+from accounts.services.submissions import AccountOver, broker_account_of
 from core import idempotency
 from core.auth import SYSTEM, Principal, acting_as
 from core.db.violations import broken_constraint
-from core.errors import CleraError, RuleBroken
+from core.errors import CleraError
 from core.ids import new_id
 from core.intents import sending
 from core.intents.couriers import Courier, Receipt
@@ -45,13 +46,6 @@ class ChangeRefused(CleraError):
     detail = "The broker refused the change."
 
 
-class AccountOver(RuleBroken):
-    """The account is closed or was refused."""
-
-    code = "account_over"
-    detail = "This account is closed; its data cannot be changed any more."
-
-
 class ChangeCourier(Courier[ContactChange]):
     """Carries new contact data to the broker."""
 
@@ -63,7 +57,7 @@ class ChangeCourier(Courier[ContactChange]):
 
     def send(self, intent: ContactChange) -> Receipt:
         """Set the values; see `Courier.send`."""
-        answer = get_brokerage().change_account(_broker_account(intent), intent.changes())
+        answer = get_brokerage().change_account(broker_account_of(intent), intent.changes())
         return self._accepted(intent, answer)
 
     def find(self, intent: ContactChange) -> Receipt | None:
@@ -73,7 +67,7 @@ class ChangeCourier(Courier[ContactChange]):
         Twice no, ten seconds apart, is a no: the customer may ask again, and setting the same
         values a second time would do no harm.
         """
-        answer = get_brokerage().get_account(_broker_account(intent))
+        answer = get_brokerage().get_account(broker_account_of(intent))
         if intent.is_in(answer.sections):
             return self._accepted(intent, answer)
         if intent.looks == 0:
@@ -98,13 +92,6 @@ class ChangeCourier(Courier[ContactChange]):
     def _accepted(self, intent: ContactChange, answer: OpenedAccount) -> Receipt:
         self._shown[intent.pk] = answer
         return Receipt(answer.status)
-
-
-def _broker_account(intent: ContactChange) -> str:
-    with acting_as(SYSTEM):
-        broker_account_id = selectors.broker_id_of(intent.account)
-    sending.release_connection()
-    return broker_account_id
 
 
 def change_contact(
@@ -151,9 +138,8 @@ def _record_change(
             claimed = idempotency.claim(request, resource_id=wanted)
             if claimed != wanted:
                 return claimed
-        account = BrokerageAccount.objects.locked(account.pk)
-        if account.is_over:
-            raise AccountOver
+        # Written before the account is locked: the change before, while it is being settled, is
+        # waited for here, and wants the account next.
         try:
             with transaction.atomic():
                 ContactChange.submit(account, changes, pk=wanted, at=at)
@@ -161,6 +147,8 @@ def _record_change(
             if broken_constraint(error) == ONE_CHANGE_AT_A_TIME:
                 raise ChangeInProgress(retry_after_seconds=2) from error
             raise
+        if BrokerageAccount.objects.locked(account.pk).is_over:
+            raise AccountOver
     return wanted
 
 

@@ -1,5 +1,6 @@
 """Documents: handing them in for the broker's checks, and reading what the broker has written."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from accounts import selectors
 from accounts.gateways import NewDocument, Statement, StatementFile, get_brokerage
 from accounts.models import BrokerageAccount, DocumentRequest, DocumentUpload
 from accounts.services import notices
-from accounts.services.changes import AccountOver
+from accounts.services.submissions import AccountOver, broker_account_of
 from accounts.states import RequestState
 from core import idempotency
 from core.auth import SYSTEM, Principal, acting_as
@@ -24,6 +25,9 @@ from core.jobs import enqueue
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 RECEIVED: Final = "RECEIVED"
+NO_DOCUMENT: Final = "There is no such document."
+# It becomes a part of the broker's path, where dots would lead elsewhere.
+_DOCUMENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class DocumentRefused(CleraError):
@@ -58,21 +62,37 @@ class DocumentCourier(Courier[DocumentUpload]):
             mime_type=intent.mime_type,
             content=intent.open_payload(),
         )
-        get_brokerage().hand_in(_broker_account(intent), document)
+        get_brokerage().hand_in(broker_account_of(intent), document)
         return Receipt(RECEIVED)
 
     def find(self, intent: DocumentUpload) -> Receipt | None:
-        """Look for a document of this type that came after our sending and is nobody else's."""
-        shown = get_brokerage().get_account(_broker_account(intent)).documents
+        """
+        Look for a document of this type that came after our sending and is nobody else's.
+
+        The broker does not tell the id of a document when it takes it. So of those that nobody
+        claims as many are left aside as uploads were answered: a passport's other pages, say.
+        """
+        shown = get_brokerage().get_account(broker_account_of(intent)).documents
+        if intent.sent_at is None:
+            return None
+        since = intent.sent_at - CLOCK_SKEW
         with acting_as(SYSTEM):
-            uploads = DocumentUpload.objects.filter(account_id=intent.account_id)
-            taken = set(uploads.values_list("broker_document_id", flat=True))
-        for document in shown:
-            is_alike = document.document_type == intent.document_type
-            is_new = _is_after(document.created_at, intent.sent_at)
-            if is_alike and is_new and document.document_id not in taken:
-                return Receipt(RECEIVED, changes={"broker_document_id": document.document_id})
-        return None
+            alike = DocumentUpload.objects.filter(
+                account_id=intent.account_id, document_type=intent.document_type
+            )
+            taken = set(alike.values_list("broker_document_id", flat=True))
+            answered = alike.answered_since(since - CLOCK_SKEW).count()
+        unclaimed = [
+            document.document_id
+            for document in shown
+            if document.document_type == intent.document_type
+            and document.document_id not in taken
+            and document.created_at is not None
+            and document.created_at >= since
+        ]
+        if len(unclaimed) <= answered:
+            return None
+        return Receipt(RECEIVED, changes={"broker_document_id": unclaimed[-1]})
 
     def settled(
         self,
@@ -93,19 +113,6 @@ class DocumentCourier(Courier[DocumentUpload]):
             request.settle(RequestState.DONE, at=at)
             notices.tell_document_wanted(request)
         enqueue("accounts.refresh_account", account_id=str(intent.account_id))
-
-
-def _broker_account(intent: DocumentUpload) -> str:
-    with acting_as(SYSTEM):
-        broker_account_id = selectors.broker_id_of(intent.account)
-    sending.release_connection()
-    return broker_account_id
-
-
-def _is_after(created_at: datetime | None, sent_at: datetime | None) -> bool:
-    if created_at is None or sent_at is None:
-        return False
-    return created_at >= sent_at - CLOCK_SKEW
 
 
 def upload_document(
@@ -189,7 +196,7 @@ def get_statement(*, principal: Principal, account_id: str | UUID, document_id: 
     for statement in found:
         if statement.document_id == document_id:
             return statement
-    raise NotFound("There is no such document.")
+    raise NotFound(NO_DOCUMENT)
 
 
 def read_statement(
@@ -202,9 +209,11 @@ def read_statement(
     :raises VendorError: the broker could not be read.
     """
     account = selectors.get_account(principal=principal, account_id=account_id)
+    if not _DOCUMENT_ID.fullmatch(document_id):
+        raise NotFound(NO_DOCUMENT)
     try:
         return get_brokerage().read_statement(selectors.broker_id_of(account), document_id)
     except VendorRejected as error:
         if error.http_status == HTTPStatus.NOT_FOUND:
-            raise NotFound("There is no such document.") from error
+            raise NotFound(NO_DOCUMENT) from error
         raise

@@ -11,7 +11,7 @@ from accounts import states
 from accounts.events import AccountStatusChanged
 from accounts.gateways import EMAIL_EXISTS, Application, OpenedAccount, get_brokerage
 from accounts.models import ONE_PER_CUSTOMER, BrokerageAccount, Person
-from accounts.services import notices
+from accounts.services import mirror, notices
 from core import idempotency, inbox
 from core.auth import SYSTEM, Principal, acting_as
 from core.db.violations import broken_constraint
@@ -95,6 +95,7 @@ class ApplicationCourier(Courier[BrokerageAccount]):
             intent.forget_person()
         if intent.is_accepted:
             publish(AccountStatusChanged(intent.pk, intent.vendor_status))
+            mirror.request_mirror()
             inbox.wake(SOURCE)  # news may have come before the answer
             enqueue("accounts.apply_events")
 

@@ -165,7 +165,7 @@ def record_sync(*, staff: Principal, account: BrokerageAccount) -> None:
 
 
 def _locked(account_id: UUID) -> BrokerageAccount:
-    account = BrokerageAccount.objects.select_for_update().filter(pk=account_id).first()
+    account = BrokerageAccount.objects.locking().filter(pk=account_id).first()
     if account is None or account.state == IntentState.REJECTED:
         raise NotFound("There is no such account.")
     return account

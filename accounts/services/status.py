@@ -11,11 +11,12 @@ from accounts import selectors, states
 from accounts.events import AccountStatusChanged
 from accounts.gateways import OpenedAccount, StatusNews, get_brokerage
 from accounts.models import BrokerageAccount
-from accounts.services import notices, profiles
+from accounts.services import mirror, notices, profiles
 from accounts.services.opening import SOURCE, alarm_if_unknown
 from core import feeds, inbox
 from core.auth import SYSTEM, Principal, acting_as
 from core.clock import Now
+from core.db.many_rows import save_columns
 from core.errors import NotFound, VendorError
 from core.events import publish
 from core.intents.models import IntentStep
@@ -36,7 +37,7 @@ def lock_account(*, account_id: UUID) -> BrokerageAccount:
 
     :raises NotFound: there is none that the caller may see.
     """
-    account = BrokerageAccount.objects.select_for_update().filter(pk=account_id).first()
+    account = BrokerageAccount.objects.locking().filter(pk=account_id).first()
     if account is None:
         raise NotFound(selectors.NO_ACCOUNT)
     return account
@@ -82,7 +83,7 @@ def _apply_events(payloads: Sequence[Mapping[str, Any]]) -> list[int]:
 
 def _lock_named(broker_account_ids: set[str]) -> dict[str, BrokerageAccount]:
     """Lock several accounts at once, always in the same order."""
-    rows = BrokerageAccount.objects.select_for_update()
+    rows = BrokerageAccount.objects.locking()
     found = rows.filter(broker_account_id__in=broker_account_ids).order_by("pk")
     return {account.broker_account_id: account for account in found}
 
@@ -108,9 +109,11 @@ def _take_in(told: Iterable[tuple[BrokerageAccount, StatusNews]]) -> None:
             publish(AccountStatusChanged(account.pk, account.vendor_status))
         if is_new or is_wanted:
             moved.append((account, notices.status_of(account)))
-    BrokerageAccount.objects.bulk_update(touched.values(), _TAKEN_OVER)
+    save_columns(touched.values(), _TAKEN_OVER)
     IntentStep.objects.bulk_create(steps)
     notices.tell_statuses(moved)
+    if moved:
+        mirror.request_mirror()
 
 
 def _take_requirements(account: BrokerageAccount, news: StatusNews) -> bool:
@@ -138,7 +141,11 @@ def refresh_account(*, principal: Principal, account_id: str | UUID) -> Brokerag
 
 
 def refresh_due() -> int:
-    """Ask the broker about the accounts whose turn it is, and say how many there were."""
+    """
+    Ask the broker about the accounts whose turn it is, and say how many there were.
+
+    One that cannot be read, or not be written down, does not stop the others.
+    """
     with acting_as(SYSTEM):
         due = list(BrokerageAccount.objects.to_refresh()[:REFRESH_BATCH])
     for account in due:
@@ -147,6 +154,9 @@ def refresh_due() -> int:
         except VendorError as error:
             _postpone(account)
             logger.warning("account.refresh_failed", id=str(account.pk), error=error.code)
+        except Exception:
+            _postpone(account)
+            logger.exception("account.refresh_broken", id=str(account.pk))
     return len(due)
 
 

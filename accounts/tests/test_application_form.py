@@ -177,3 +177,27 @@ def test_a_service_says_itself_when_and_where_it_was_signed(api, broker):
         "signed_at": "2023-01-01T00:00:00Z",
         "ip_address": "127.0.0.1",
     }
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        ("contact", "street_address"),
+        ("identity", "funding_source"),
+        ("disclosures", "context"),
+        (None, "agreements"),
+        (None, "documents"),
+        (None, "enabled_assets"),
+    ],
+)
+def test_a_list_without_end_is_refused_in_one_line(broker, api, section, name):
+    form = body()
+    part = form["alpacaData"][section] if section else form["alpacaData"]
+    part[name] = [{}] * 1000
+
+    answer = api(customer("ada")).post(PATH, form, format="json")
+
+    path = ".".join(["alpacaData", *([section] if section else []), name])
+    assert answer.status_code == 400
+    assert list(answer.json()["field_errors"]) == [path]
+    assert broker.applications == []

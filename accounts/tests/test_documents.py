@@ -114,6 +114,24 @@ class TestUpload:
         assert found == {document.document_id for document in shown}
         assert len(found) == 2
 
+    def test_one_that_was_answered_is_not_taken_for_one_that_was_lost(self, broker, ada, account):
+        front = upload(ada, account)
+        broker.fails_before = UNCLEAR
+        back = upload(ada, account)
+
+        look(4)
+
+        assert (row(front).state, row(back).state) == ("ACCEPTED", "NEEDS_REVIEW")
+
+    def test_a_lost_one_is_found_beside_one_that_was_answered(self, broker, ada, account):
+        upload(ada, account)
+        broker.fails_after = UNCLEAR
+        back = upload(ada, account)
+
+        look()
+
+        assert row(back).state == "ACCEPTED"
+
     def test_one_that_left_no_trace_is_never_sent_again(self, broker, ada, account):
         broker.fails_before = UNCLEAR
         lost = upload(ada, account)
@@ -174,6 +192,13 @@ class TestStatements:
                 ask(principal=customer("eve"), **one)
             with pytest.raises(NotFound):
                 ask(principal=ada, account_id=account.pk, document_id="d9")
+
+    @pytest.mark.parametrize("name", ["..", ".", "a/b", "a b", "", "x" * 65, "d\u0661", "a\r\nb"])
+    def test_what_cannot_be_an_id_is_not_asked_for(self, broker, ada, account, name):
+        broker.reading_fails = VendorUnavailable("fake", "asked")
+
+        with pytest.raises(NotFound):
+            services.read_statement(principal=ada, account_id=account.pk, document_id=name)
 
     def test_a_broker_that_is_away_is_said_to_be_away(self, broker, ada, account):
         broker.reading_fails = VendorUnavailable("fake", "not connected")

@@ -1,8 +1,11 @@
 """The identity provider's table follows an account's status, where that is wanted."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
+from django.db import connection
 
 from accounts import services
 from accounts.gateways import directory
@@ -10,21 +13,28 @@ from accounts.gateways.directory import AccountLine
 from accounts.models import BrokerageAccount
 from accounts.tests.factories import AT, customer, make_account
 from core.auth import SYSTEM, acting_as
-from core.errors import VendorUnavailable
+from core.errors import VendorRejected, VendorUnavailable
 
 pytestmark = pytest.mark.django_db
 
 
 class FakeDirectory:
-    """Remembers what it is told; `fails` is raised until it is taken back."""
+    """
+    Remembers what it is told; `fails` is raised until it is taken back.
+
+    It refuses those of `strangers`.
+    """
 
     def __init__(self) -> None:
         self.lines: list[AccountLine] = []
         self.fails: VendorUnavailable | None = None
+        self.strangers: set[str] = set()
 
     def write(self, line: AccountLine) -> None:
         if self.fails is not None:
             raise self.fails
+        if line.user_id in self.strangers:
+            raise VendorRejected("fake", "no such user", http_status=409)
         self.lines.append(line)
 
 
@@ -63,6 +73,57 @@ def test_what_could_not_be_written_is_written_by_the_sweep(told):
     assert services.sweep_mirror(at=AT) == 3
     assert services.sweep_mirror(at=AT) == 0
     assert {line.user_id for line in told.lines} == {account.user_id for account in accounts}
+
+
+def test_one_that_is_refused_does_not_stop_the_others(told):
+    accounts = [make_account(name) for name in ("ada", "eve", "bob")]
+    told.strangers = {"eve"}
+
+    assert services.sweep_mirror(at=AT) == 2
+
+    assert {line.user_id for line in told.lines} == {"ada", "bob"}
+    assert [row(account).mirrored_status for account in accounts] == ["ACTIVE", "", "ACTIVE"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_older_of_two_statuses_that_are_on_their_way_together_does_not_stay(settings):
+    settings.SUPABASE_WRITE_BACK = True
+    account = make_account("ada", status="SUBMITTED")
+    has_read, is_overtaken = Event(), Event()
+    pool = ThreadPoolExecutor(1)
+
+    def mirror():
+        try:
+            return services.mirror_status(account_id=account.pk, at=AT)
+        finally:
+            connection.close()
+
+    class Crossing(FakeDirectory):
+        """Gets the older status after the newer one, and answers its writer first."""
+
+        def write(self, line):
+            if line.status == "SUBMITTED":
+                has_read.set()
+                assert is_overtaken.wait(10)
+                self.lines.append(line)
+            else:
+                self.lines.append(line)
+                is_overtaken.set()
+                assert older.result(10)
+
+    with directory.use(crossing := Crossing()):
+        older = pool.submit(mirror)
+        assert has_read.wait(10)
+        with acting_as(SYSTEM):
+            BrokerageAccount.objects.filter(pk=account.pk).update(vendor_status="ACTIVE")
+        assert services.mirror_status(account_id=account.pk, at=AT)
+    assert [line.status for line in crossing.lines] == ["ACTIVE", "SUBMITTED"]
+
+    with directory.use(last := FakeDirectory()):
+        assert services.sweep_mirror(at=AT) == 1
+
+    assert [line.status for line in last.lines] == ["ACTIVE"]
+    assert row(account).mirrored_status == "ACTIVE"
 
 
 def test_nothing_is_written_where_it_is_not_wanted(told, settings):

@@ -79,6 +79,22 @@ class TestProfile:
         assert [answer.status_code for answer in answers] == [200, 409]
         assert len(broker.changes) == 1
 
+    def test_who_means_it_twice_says_so(self, ada, account, broker):
+        there, back = {"contact": {"city": "Oakland"}}, {"contact": {"city": "Reno"}}
+        answers = [
+            ada.patch(path(account, "pii"), change, format="json")
+            for change in (there, back, there | {"allow_duplicate": True})
+        ]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        assert broker.changes == [there, back, there]
+
+    def test_meaning_it_twice_is_no_change(self, ada, account, broker):
+        answer = ada.patch(path(account, "pii"), {"allow_duplicate": True}, format="json")
+
+        assert list(answer.json()["field_errors"]) == ["non_field_errors"]
+        assert broker.changes == []
+
     @pytest.mark.parametrize(
         ("change", "field"),
         [
@@ -183,7 +199,7 @@ class TestDocuments:
         assert broker.handed_in == []
 
     def test_a_document_as_large_as_the_broker_takes_is_taken(self, ada, account, broker):
-        content = b"%PDF-" + bytes(10 * 1024 * 1024 - 5)
+        content = b"%PDF-" + bytes(10 * 1024 * 1024 * 3 // 4 - 5)
         body = LETTER | {"content": base64.b64encode(content).decode()}
 
         answer = ada.post(path(account, "documents/upload"), body, format="json")
@@ -191,14 +207,26 @@ class TestDocuments:
         assert answer.status_code == 201
         assert broker.handed_in[0].content == content
 
+    def test_a_body_of_many_small_parts_is_refused_before_it_is_taken_apart(
+        self, ada, account, broker
+    ):
+        crowd = b'{"content":[' + b"{}," * 1_000_000 + b"{}]}"
+
+        answer = ada.post(path(account, "documents/upload"), crowd, content_type="application/json")
+
+        assert answer.status_code == 400
+        assert answer.json()["detail"] == "The body has too many parts."
+        assert broker.handed_in == []
+
     def test_a_larger_one_is_refused(self, ada, account, broker):
-        content = base64.b64encode(b"%PDF-" + bytes(10 * 1024 * 1024)).decode()
+        content = base64.b64encode(b"%PDF-" + bytes(10 * 1024 * 1024 * 3 // 4)).decode()
 
         answer = ada.post(
             path(account, "documents/upload"), LETTER | {"content": content}, format="json"
         )
 
-        assert answer.json()["field_errors"] == {"content": ["A document has at most 10 MB."]}
+        rule = "A document has at most 7.5 MB: 10 MB in base64."
+        assert answer.json()["field_errors"] == {"content": [rule]}
         assert broker.handed_in == []
 
 

@@ -60,7 +60,7 @@ class DocumentUploads(IdempotentView):
         examples=examples.UPLOAD_DOCUMENT,
     )
     def post(self, request: Request, account_id: str) -> Response:
-        """Hand in a document of at most 10 MB; 202 while the broker has not answered."""
+        """Hand in a document of at most 7.5 MB; 202 while the broker has not answered."""
         principal = selectors.principal_for(principal=principal_of(request), account_id=account_id)
         form = serializers.NewDocument(data=request.data)
         form.is_valid(raise_exception=True)

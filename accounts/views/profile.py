@@ -44,7 +44,7 @@ class Profile(IdempotentView):
         change = services.change_contact(
             principal=principal,
             account_id=account_id,
-            changes=form.validated_data,
+            changes=form.to_changes(),
             request=self.idempotency(request, content=form.meaning(), principal=principal),
             at=timezone.now(),
         )

@@ -11,7 +11,6 @@ from rest_framework import serializers
 
 from core.money import Money, NotAnAmount, Price, Quantity, parse_decimal
 
-_ZERO = Decimal(0)
 _MOST_COMBINING_MARKS = 8
 _JOINERS = "\u200c\u200d"  # needed by emoji and by several scripts
 _MANY_UNKNOWN_KEYS = 5
@@ -162,6 +161,35 @@ class StrictCharField(serializers.CharField):
 
 # Control, format (zero-width and bidirectional), surrogate, private use, line and paragraph breaks.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+class StrictEmailField(StrictCharField, serializers.EmailField):
+    """
+    An e-mail address in the one spelling that can be compared, but for its case.
+
+    Django takes letters that only look like others, or become others in lower case, and quotes
+    around a name that is the same without them.
+    """
+
+    default_error_messages = {
+        "invalid": "Write an e-mail address, such as ada@example.com.",
+        "spelling": "Write it without quotes, in the letters a to z; a foreign domain as xn--….",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.isascii() or '"' in text:
+            self.fail("spelling")
+        return text
+
+
+class StrictListField(serializers.ListField):
+    """A list that is measured before its items are looked at: each wrong one costs an answer."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
 
 
 class StrictBooleanField(serializers.BooleanField):

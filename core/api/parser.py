@@ -41,7 +41,7 @@ class StrictJSONParser(BaseParser):
         if len(data) > self.limit:
             raise BodyTooLarge
         try:
-            value = exact_json.loads(data)
+            value = exact_json.loads(data, max_structure=settings.API_MAX_BODY_BYTES)
         except exact_json.NotStrictJson as error:
             raise ParseError(str(error)) from None
         if not isinstance(value, dict):

@@ -31,9 +31,17 @@ FREE: Final = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
 class IntentQuerySet(models.QuerySet[_Row]):
     """What every kind of intent is asked for; apps extend it."""
 
+    def locking(self) -> Self:
+        """
+        Lock the rows until the transaction ends; rows that refer to them may still be added.
+
+        A lock that keeps those out, too, makes whoever adds one wait for whoever waits for them.
+        """
+        return self.select_for_update(no_key=True)
+
     def locked(self, pk: UUID) -> _Row:
         """Lock one row until the transaction ends."""
-        return self.select_for_update().get(pk=pk)
+        return self.locking().get(pk=pk)
 
     def undecided(self) -> Self:
         """Leave out what is certainly over."""

@@ -74,6 +74,12 @@ class TestLoads:
         with pytest.raises(NotStrictJson, match="nested deeper than 32"):
             exact_json.loads(opening * 100_000)
 
+    def test_measures_what_stands_outside_of_texts(self):
+        body = '{"a":["' + "{}," * 50 + '"]}'
+        assert len(exact_json.loads(body, max_structure=5)["a"][0]) == 150
+        with pytest.raises(NotStrictJson, match="too many parts"):
+            exact_json.loads(body, max_structure=4)
+
     def test_does_not_count_brackets_inside_of_strings(self):
         text = '[{"\\"' * 100 + "\\\\"
         assert exact_json.loads(exact_json.dumps({"a": text})) == {"a": text}

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rest_framework.serializers import ValidationError
+from rest_framework.serializers import Serializer, ValidationError
 
 from core import exact_json
 from core.api.fields import (
@@ -15,6 +15,8 @@ from core.api.fields import (
     ReferenceMoney,
     StrictBooleanField,
     StrictCharField,
+    StrictEmailField,
+    StrictListField,
     StrictSerializer,
 )
 from core.money import Money, NotAnAmount, Price, Quantity
@@ -168,3 +170,55 @@ class TestStrictSerializer:
     @pytest.mark.parametrize("data", [None, [], "x", 1])
     def test_refuses_what_is_not_an_object(self, data):
         assert not Outer(data=data).is_valid()
+
+
+class TestEmail:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "\u017fam@example.com",  # becomes an s in lower case
+            '"\x01"@example.com',
+            '"ada"@example.com',
+            "ada@exam\u200bple.com",
+            "ada@exam\u202eple.com",
+            "ada@exa\u0308mple.com",
+            "ada@ex\xe4mple.com",
+            "ada@example.com\n",
+            "ada@example",
+            "a b@example.com",
+            5,
+            None,
+        ],
+    )
+    def test_has_one_spelling(self, address):
+        with pytest.raises(ValidationError):
+            StrictEmailField().run_validation(address)
+
+    @pytest.mark.parametrize(
+        "address",
+        ["ada@example.com", "Ada.B+tag@Example.com", "ada@xn--exmple-cua.com", "a'b@x-y.io"],
+    )
+    def test_is_kept_as_it_was_written(self, address):
+        assert StrictEmailField().run_validation(address) == address
+
+    def test_says_how_to_write_it(self):
+        with pytest.raises(ValidationError, match="such as ada@"):
+            StrictEmailField().run_validation("ada.example.com")
+        with pytest.raises(ValidationError, match="as xn--"):
+            StrictEmailField().run_validation("ada@ex\xe4mple.com")
+
+
+class TestList:
+    def test_is_measured_before_its_items_are_looked_at(self):
+        class Seen(Serializer):
+            def to_internal_value(self, data):
+                raise AssertionError("An item was looked at.")
+
+        with pytest.raises(ValidationError) as refused:
+            StrictListField(child=Seen(), max_length=2).run_validation([{}] * 3)
+
+        assert codes(refused) == ["max_length"]
+
+    def test_takes_as_many_as_it_says(self):
+        field = StrictListField(child=StrictCharField(), max_length=2)
+        assert field.run_validation(["a", "b"]) == ["a", "b"]

@@ -199,6 +199,26 @@ class TestFetch:
                 transport(url).fetch("/file")
             assert len(requests) <= 2
 
+    @pytest.mark.parametrize("headers", [(), ("location: ",), ("location: http://[::1",)])
+    def test_a_redirection_that_leads_nowhere_is_no_file(self, headers):
+        def behave(connection, request):
+            is_file = b"GET /file " in request
+            connection.sendall(answer("302 Found", b"", *headers) if is_file else self.PDF)
+
+        with vendor(behave) as (url, requests):
+            with pytest.raises(VendorUnavailable):
+                transport(url).fetch("/file")
+            assert len(requests) == 1
+
+    def test_a_link_that_is_too_old_is_no_word_on_the_file(self):
+        def behave(connection, request):
+            moved = answer("302 Found", b"", "location: /signed/file")
+            stale = answer("403 Forbidden", b"<Error/>")
+            connection.sendall(stale if b"/signed/file" in request else moved)
+
+        with vendor(behave) as (url, _), pytest.raises(VendorUnavailable):
+            transport(url).fetch("/file")
+
     def test_a_second_redirection_is_not_followed(self):
         moved = answer("302 Found", b"", "location: /again")
         with vendor(replies(moved)) as (url, requests):

@@ -155,7 +155,7 @@ def _bank(answer: Any) -> LinkedBank:
     return LinkedBank(
         broker_relationship_id=_id(answer),
         status=str(answer.get("status") or ""),
-        created_at=alpaca.read_past(answer.get("created_at")),
+        created_at=alpaca.read_time(answer.get("created_at")),
         updated_at=alpaca.read_past(answer.get("updated_at")),
     )
 
@@ -173,7 +173,7 @@ def _transfer(answer: Any) -> MovedMoney:
         status=str(answer.get("status") or ""),
         reason=without_numbers(str(answer.get("reason") or "")),
         fee=_amount(answer.get("fee")),
-        created_at=alpaca.read_past(answer.get("created_at")),
+        created_at=alpaca.read_time(answer.get("created_at")),
         updated_at=alpaca.read_past(answer.get("updated_at")),
         expires_at=alpaca.read_time(answer.get("expires_at")),
     )

@@ -158,7 +158,6 @@ TASKS: Final = (
     task("accounts.apply_events"),
     task("accounts.follow_events"),
     task("accounts.heal_accounts"),
-    task("accounts.mirror_status", account_id="account"),
     task("accounts.refresh_account", account_id="account"),
     task("accounts.refresh_accounts"),
     task("accounts.sweep_applications"),

@@ -72,7 +72,7 @@ class TestItsBodiesAreTaken:
 
         wait_for(
             lambda: frontend.get(f"/api/account/{account}/status").json(),
-            lambda answer: "ACTIVE" in str(answer),
+            lambda answer: answer["data"]["status"] == "ACTIVE",
         )
         linked = frontend.post(
             "/create-ach-relationship-manual",

@@ -86,6 +86,10 @@ class OrderCourier(Courier[Order]):
         )
         return None if told is None else receipt_of(told)
 
+    def may_send(self, intent: Order) -> bool:
+        """Hold it back when the account has been frozen or shut since the order was placed."""
+        return bool(intent.account.is_tradable)
+
     def settled(
         self,
         intent: Order,

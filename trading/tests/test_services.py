@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from accounts.services import oversight
 from core import idempotency
 from core.auth import SYSTEM, Kind, Principal, acting_as
 from core.errors import (
@@ -253,6 +254,23 @@ class TestAnUnsureBroker:
 
         assert reload(order).state == "ACCEPTED"
         assert broker.submitted == [str(order.pk)] * 2
+
+    def test_what_waits_is_not_sent_from_an_account_that_was_frozen_since(
+        self, place, broker, account
+    ):
+        broker.plan(AWAY)
+        order = place(buy(notional="10"))
+        oversight.freeze(
+            staff=Principal.staff(7), account_id=account.pk, reason="looks odd", at=now()
+        )
+
+        factories.pass_time(5)
+        sweep()
+        assert (reload(order).state, broker.submitted) == ("PENDING", [str(order.pk)])
+
+        factories.pass_time(300)
+        sweep()
+        assert (reload(order).state, broker.submitted) == ("CANCELED", [str(order.pk)])
 
     def test_what_was_never_sent_is_given_up_and_frees_its_money(self, place, broker, account):
         broker.plan(AWAY)
