@@ -82,6 +82,16 @@ def test_every_section_reaches_the_broker_as_it_takes_it(api, broker):
     assert (told["account_type"], told["enabled_assets"]) == ("trading", ["us_equity"])
 
 
+def test_a_photographed_passport_fits_into_an_application(api, broker):
+    photo = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(2 * 1024 * 1024)).decode()
+    form = changed(body(), "alpacaData.documents", [PASSPORT | {"content": photo}])
+
+    answer = post(api, form)
+
+    assert answer.status_code == 201
+    assert broker.applications[0].as_body()["documents"][0]["content"] == photo
+
+
 def test_sections_that_are_not_given_are_not_sent(api, broker):
     post(api, body())
 

@@ -12,6 +12,7 @@ from core.api import permissions
 from core.api.addresses import client_address
 from core.api.authentication import principal_of
 from core.api.idempotency import IdempotentView
+from core.api.parser import UploadParser
 from core.api.schema import idempotency_key
 
 SCOPES = permissions.scopes("accounts")
@@ -22,6 +23,7 @@ class Applications(IdempotentView):
     key_required = False
     scopes = SCOPES
     rate = "sign_up"
+    parser_classes = (UploadParser,)
 
     @extend_schema(
         request=serializers.NewAccount,

@@ -113,6 +113,12 @@ class TestChat:
         shown = client.get(f"/api/conversations/{session}").json()["messages"]
         assert [m["content"] for m in shown] == ["I am Ada", "Hello Ada", "remember?", "Yes."]
 
+    def test_a_history_without_end_is_refused_in_one_line(self, client: APIClient):
+        answer = say(client, messages=[{}] * 1000)
+
+        assert answer.status_code == 400
+        assert list(answer.json()["field_errors"]) == ["messages"]
+
     def test_has_one_effect_per_idempotency_key(self, client: APIClient, pretend: Pretend):
         pretend.script([{"content": "Once."}, {"content": "Twice."}])
         key = {"idempotency-key": "k-1"}

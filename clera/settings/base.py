@@ -208,7 +208,7 @@ CELERY_BEAT_SCHEDULE = {
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", 256 * 1024)
 # A document with 10 MB of base64, which is what the broker takes, and the JSON around it.
 API_MAX_UPLOAD_BYTES = env.int("API_MAX_UPLOAD_BYTES", 11 * 1024 * 1024)
-API_UPLOAD_PATHS = [r"/api/account/[^/]{1,64}/documents/upload"]
+API_UPLOAD_PATHS = [r"/create-alpaca-account", r"/api/account/[^/]{1,64}/documents/upload"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 # How many proxies of ours stand in front; nothing means that nobody has said it yet.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=None)

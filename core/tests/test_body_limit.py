@@ -83,3 +83,18 @@ class TestLimitBody:
         application = Watched()
         status, answer = await post(application, *[b"x" * 400] * 500, chunked=True)
         assert (status, answer["code"], application.seen) == (413, "body_too_large", 0)
+
+    async def test_lets_larger_bodies_through_to_the_routes_that_take_files(self, settings):
+        settings.API_UPLOAD_PATHS = [r"/echo"]
+        settings.API_MAX_UPLOAD_BYTES = 2 * LIMIT
+        for size, reached in ((2 * LIMIT, 2 * LIMIT), (2 * LIMIT + 1, 0)):
+            watched = Watched()
+            await post(watched, b"{" + b" " * (size - 2) + b"}", length=size)
+            assert watched.seen == reached
+
+    async def test_a_path_that_only_begins_like_one_of_them_is_not_meant(self, settings):
+        settings.API_UPLOAD_PATHS = [r"/ech"]
+        settings.API_MAX_UPLOAD_BYTES = 2 * LIMIT
+        watched = Watched()
+        status, _ = await post(watched, b" " * (LIMIT + 1), length=LIMIT + 1)
+        assert (status, watched.seen) == (413, 0)

@@ -221,4 +221,7 @@ def _text(value: Any) -> Any:
 
 
 def _moment(value: Any) -> datetime:
-    return datetime.fromisoformat(str(value))
+    at = alpaca.read_time(value)
+    if at is None:
+        raise Unreadable("A time is not readable.")
+    return at

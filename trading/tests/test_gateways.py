@@ -168,6 +168,7 @@ class TestWhatAlpacaSays:
             {"event": "fill"},
             {"event": "fill", "account_id": "a", "at": "2026-01-05T14:30:00Z", "order": {}},
             {"event": "fill", "account_id": "a", "at": "yesterday", "order": ORDER},
+            {"event": "fill", "account_id": "a", "at": "0001-01-01T00:00:00+14:00", "order": ORDER},
             {"event": "fill", "account_id": "a", "order": ORDER},
         ],
     )
