@@ -81,10 +81,9 @@ def ask(
         account_id = accounts.get_account(principal=principal, account_id=question.account_id).pk
     with acting_as(principal):
         run_id = new_id()
-        if request is not None:
-            first_id = idempotency.claim(request, resource_id=run_id)
-            if first_id != run_id:
-                return Run.objects.get(pk=first_id)
+        first_id = idempotency.claim(request, resource_id=run_id)
+        if first_id != run_id:
+            return Run.objects.get(pk=first_id)
         _refuse_flood(principal.user_id)
         conversation = _conversation(principal.user_id, question)
         run = Run.objects.create(

@@ -112,9 +112,11 @@ def fingerprint_of(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def claim(request: Request, *, resource_id: UUID) -> UUID:
+def claim(request: Request | None, *, resource_id: UUID) -> UUID:
     """
     Claim the key for a new resource inside the caller's transaction.
+
+    What nobody has requested, such as what we do by ourselves, has no twin and claims nothing.
 
     Returns the id to work with: `resource_id` when the claim is new, or the earlier one when the
     first request died before it could answer, so that the caller shows that resource instead.
@@ -124,6 +126,8 @@ def claim(request: Request, *, resource_id: UUID) -> UUID:
     :raises KeyReused: the key stands for another body.
     :raises PossibleDuplicate: the same content came a moment ago under another key.
     """
+    if request is None:
+        return resource_id
     with connection.cursor() as cursor:
         _serialise(cursor, request)
         row_id = new_id()

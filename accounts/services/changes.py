@@ -135,9 +135,9 @@ def _record_change(
     with acting_as(principal):
         if request is not None:
             request.concerns(account.pk)
-            claimed = idempotency.claim(request, resource_id=wanted)
-            if claimed != wanted:
-                return claimed
+        claimed = idempotency.claim(request, resource_id=wanted)
+        if claimed != wanted:
+            return claimed
         # Written before the account is locked: the change before, while it is being settled, is
         # waited for here, and wants the account next.
         try:

@@ -151,9 +151,9 @@ def _record_upload(
     with acting_as(principal):
         if request is not None:
             request.concerns(account.pk)
-            claimed = idempotency.claim(request, resource_id=wanted)
-            if claimed != wanted:
-                return claimed
+        claimed = idempotency.claim(request, resource_id=wanted)
+        if claimed != wanted:
+            return claimed
         account = BrokerageAccount.objects.locked(account.pk)
         if account.is_over:
             raise AccountOver

@@ -156,7 +156,7 @@ def _record_application(
         raise NotFound("Name the customer whose account it is.")
     wanted = new_id()
     with acting_as(principal):
-        account_id = idempotency.claim(request, resource_id=wanted) if request else wanted
+        account_id = idempotency.claim(request, resource_id=wanted)
         if account_id != wanted:
             return account_id
         existing = BrokerageAccount.objects.live().first()

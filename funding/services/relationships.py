@@ -149,7 +149,7 @@ def _record(
 ) -> UUID:
     wanted = new_id()
     with acting_as(principal):
-        claimed = idempotency.claim(request, resource_id=wanted) if request else wanted
+        claimed = idempotency.claim(request, resource_id=wanted)
         if claimed != wanted:
             return claimed
         # The lock lets one request at a time ask whether there is a bank already.

@@ -190,7 +190,7 @@ def _record(
         )
         if request:
             request.concerns(account.pk, relationship.pk)
-        claimed = idempotency.claim(request, resource_id=wanted) if request else wanted
+        claimed = idempotency.claim(request, resource_id=wanted)
         if claimed != wanted:
             return claimed
         rules.demand_active(account)

@@ -153,7 +153,7 @@ def place_order(
     def record(*, trusts_holdings: bool) -> UUID:
         wanted = new_id()
         with acting_as(principal):
-            order_id = idempotency.claim(request, resource_id=wanted) if request else wanted
+            order_id = idempotency.claim(request, resource_id=wanted)
             if order_id == wanted:
                 open_order(
                     order_id=wanted,
