@@ -27,8 +27,10 @@ class ToldByVendor(Intent):
         The caller holds the row's lock. News without a time counts as newer than all before. Old
         news changes nothing and still belongs to the history.
         """
+        before = (self.vendor_status, self.vendor_status_at)
         is_new, step = self.take_over(status, at=at)
-        self.save(update_fields=["vendor_status", "vendor_status_at"])
+        if (self.vendor_status, self.vendor_status_at) != before:
+            self.save(update_fields=["vendor_status", "vendor_status_at"])
         if step is not None:
             step.save(force_insert=True)
         return is_new
