@@ -119,3 +119,25 @@ class WantedSymbol(models.Model):
     def symbols_at(cls, at: datetime) -> set[str]:
         """List what anybody wants now."""
         return set(cls.objects.filter(until__gt=at).values_list("symbol", flat=True).distinct())
+
+
+class TradingDay(models.Model):
+    """A day of the broker's calendar: when its session opens and closes, when its trades settle."""
+
+    date = models.DateField(primary_key=True)
+    opens_at = models.DateTimeField()
+    closes_at = models.DateTimeField()
+    settles_on = models.DateField(null=True, blank=True)
+    read_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["date"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(closes_at__gt=models.F("opens_at")),
+                name="market_day_closes_after_it_opens",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.date.isoformat()

@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "core",
     "accounts",
     "market",
+    "ledger",
     "funding",
     "trading",
     "portfolio",
@@ -169,6 +170,7 @@ CELERY_TASK_ROUTES = {
     "accounts.sweep_changes": {"queue": "money"},
     "accounts.sweep_documents": {"queue": "money"},
     "funding.*": {"queue": "money"},
+    "ledger.*": {"queue": "money"},
     "trading.*": {"queue": "money"},
     "agents.*": {"queue": "agents"},
     "chat.answer_message": {"queue": "agents"},
@@ -289,6 +291,15 @@ DUPLICATE_GUARD_SECONDS = env.int("DUPLICATE_GUARD_SECONDS", 60)
 ORDER_MAX_NOTIONAL = Decimal(env.str("ORDER_MAX_NOTIONAL", "100000"))
 ORDER_QUOTE_SECONDS = env.int("ORDER_QUOTE_SECONDS", 5)
 ORDER_PRICE_COLLAR = Decimal(env.str("ORDER_PRICE_COLLAR", "0.10"))
+TRANSFER_LARGEST = Decimal(env.str("TRANSFER_LARGEST", "50000"))
+TRANSFER_DAILY_AMOUNT = Decimal(env.str("TRANSFER_DAILY_AMOUNT", "50000"))
+TRANSFER_DAILY_COUNT = env.int("TRANSFER_DAILY_COUNT", 10)
+# In New York, on the broker's working days; what comes later is handed in on the next one.
+ACH_CUTOFF = env.str("ACH_CUTOFF", "19:30")
+ACH_BUSINESS_DAYS = env.int("ACH_BUSINESS_DAYS", 3)
+LEDGER_COMPARE_SECONDS = env.int("LEDGER_COMPARE_SECONDS", 24 * 3600)
+# A difference that is still there after so long is none of news on its way.
+LEDGER_DRIFT_SECONDS = env.int("LEDGER_DRIFT_SECONDS", 60)
 PROPOSAL_SECONDS = env.int("PROPOSAL_SECONDS", 5 * 60)
 PROPOSAL_BAND = Decimal(env.str("PROPOSAL_BAND", "0.01"))
 

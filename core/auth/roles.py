@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 # Whoever works here sees how everything stands. Members, roles and sessions are a superuser's.
 _SEEN: Final = (
-    "accounts", "agents", "chat", "core", "funding", "market", "portfolio", "trading",
+    "accounts", "agents", "chat", "core", "funding", "ledger", "market", "portfolio", "trading",
 )  # fmt: skip
 GRANTS: Final[dict[Role, frozenset[str]]] = {
     Role.VIEWER: frozenset(f"{app}.view_*" for app in _SEEN),

@@ -11,7 +11,7 @@ from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnclear
 from core.tests.parcels import pass_time
 from funding.models import Transfer
-from funding.services import news, transfers
+from funding.services import transfer_upkeep, transfers
 from funding.tests.factories import make_bank
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def transfer(funds):
         at=AT,
     )
     for _ in range(3):
-        news.sweep_transfers(at=AT)
+        transfer_upkeep.sweep_transfers(at=AT)
         pass_time(11)
     return moved
 

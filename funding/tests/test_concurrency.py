@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.tests.factories import customer, make_account
 from core import idempotency
 from core.errors import CleraError, VendorUnclear
-from funding.services import news, relationships, transfers
+from funding.services import relationships, transfer_upkeep, transfers
 from funding.tests.factories import BANK, make_bank
 
 THREADS = 8
@@ -97,7 +97,7 @@ def test_sweeps_that_meet_record_a_found_transfer_once(funds, settings):
     funds.fails_after = VendorUnclear("fake", "no answer")
     move(bank)
 
-    together(lambda _: news.sweep_transfers(at=datetime.now(UTC))["looked_up"])
+    together(lambda _: transfer_upkeep.sweep_transfers(at=datetime.now(UTC))["looked_up"])
 
     assert len(funds.payments) == 1
     assert move(bank) == "ACCEPTED"

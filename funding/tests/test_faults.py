@@ -14,7 +14,7 @@ from core.feeds import VendorEvent
 from funding.gateways import get_funds
 from funding.gateways.alpaca import AlpacaFunds
 from funding.models import AchRelationship, Transfer
-from funding.services import links, news, relationships, transfers
+from funding.services import bank_upkeep, links, news, relationships, transfer_upkeep, transfers
 from funding.tests.factories import BANK
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def owner(sandbox):
         principal=ada, account_id=account.pk, bank=BANK, request=None, at=now()
     )
     sandbox.advance(10)
-    news.refresh_relationships(at=now())
+    bank_upkeep.refresh_relationships(at=now())
     return ada, account, reread(bank)
 
 
@@ -77,8 +77,9 @@ def move(owner, amount="100.00", direction="INCOMING"):
 
 def sweep(times=4):
     for _ in range(times):
-        news.sweep_relationships(at=now())
-        news.sweep_transfers(at=now())
+        bank_upkeep.sweep_relationships(at=now())
+        transfer_upkeep.sweep_transfers(at=now())
+        news.apply_events()
 
 
 def keep_events():
@@ -107,7 +108,7 @@ class TestTheOrdinaryWay:
         sandbox.advance(10)
         keep_events()
         news.apply_events()
-        news.refresh_transfers(at=now())
+        transfer_upkeep.refresh_transfers(at=now())
         assert reread(transfer).vendor_status == "RETURNED"
         assert reread(transfer).reason == "R10: customer advises not authorized"
         assert [e["amount"] for e in sandbox.effects("transfer.created")] == ["1234.56"]

@@ -13,7 +13,7 @@ from core.tests.parcels import pass_time
 from funding import selectors
 from funding.gateways import FundingNews, LinkedBank
 from funding.models import AchRelationship
-from funding.services import news, relationships, rules
+from funding.services import bank_upkeep, news, relationships, rules
 from funding.tests.factories import BANK, make_bank
 
 AWAY = VendorUnavailable("fake", "not connected")
@@ -39,7 +39,7 @@ def row(bank):
 
 def look(times=1):
     for _ in range(times):
-        news.sweep_relationships(at=AT)
+        bank_upkeep.sweep_relationships(at=AT)
         pass_time(11)
 
 
@@ -190,9 +190,9 @@ class TestNews:
         [(owner, linked)] = funds.banks
         funds.banks = [(owner, replace(linked, status="APPROVED"))]
 
-        assert news.refresh_relationships(at=AT) == 1
+        assert bank_upkeep.refresh_relationships(at=AT) == 1
         assert row(bank).is_usable is True
-        assert news.refresh_relationships(at=AT) == 0
+        assert bank_upkeep.refresh_relationships(at=AT) == 0
 
 
 class TestWhoSeesWhat:

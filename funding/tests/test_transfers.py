@@ -17,7 +17,7 @@ from core.tests.parcels import pass_time
 from funding.events import TransferSettled
 from funding.gateways import FundingNews, Payment
 from funding.models import Transfer
-from funding.services import news, rules, transfers
+from funding.services import news, rules, transfer_upkeep, transfers
 from funding.tests.factories import make_bank
 
 AWAY = VendorUnavailable("fake", "not connected")
@@ -45,7 +45,8 @@ def row(transfer):
 
 def look(times=1):
     for _ in range(times):
-        news.sweep_transfers(at=AT)
+        transfer_upkeep.sweep_transfers(at=AT)
+        news.apply_events()
         pass_time(11)
 
 
@@ -250,7 +251,7 @@ class TestUnsureOutcomes:
 
         payment = Payment(bank.broker_relationship_id, "INCOMING", Decimal(25))
         moved = funds.add_transfer(bank.account.broker_account_id, payment)
-        assert news.refresh_transfers(at=AT) == 1
+        assert transfer_upkeep.refresh_transfers(at=AT) == 1
 
         assert (row(lost).state, row(lost).broker_transfer_id) == (
             "ACCEPTED",
@@ -329,23 +330,23 @@ class TestRefresh:
         transfer = move(make_bank())
         funds.settle(transfer.broker_transfer_id, "COMPLETE")
 
-        assert news.refresh_transfers(at=datetime.now(UTC)) == 1
+        assert transfer_upkeep.refresh_transfers(at=datetime.now(UTC)) == 1
         assert row(transfer).vendor_status == "COMPLETE"
-        assert news.refresh_transfers(at=datetime.now(UTC)) == 0
+        assert transfer_upkeep.refresh_transfers(at=datetime.now(UTC)) == 0
 
     def test_notices_a_return_days_after_the_end(self, funds):
         transfer = move(make_bank())
         funds.settle(transfer.broker_transfer_id, "COMPLETE")
-        news.refresh_transfers(at=datetime.now(UTC))
+        transfer_upkeep.refresh_transfers(at=datetime.now(UTC))
 
         funds.settle(transfer.broker_transfer_id, "RETURNED")
         pass_time(2 * 86400)
-        assert news.refresh_transfers(at=datetime.now(UTC)) == 1
+        assert transfer_upkeep.refresh_transfers(at=datetime.now(UTC)) == 1
         assert row(transfer).vendor_status == "RETURNED"
 
     def test_a_broker_that_cannot_be_read_changes_nothing(self, funds):
         transfer = move(make_bank())
         funds.reading_fails = AWAY
 
-        assert news.refresh_transfers(at=datetime.now(UTC)) == 1
+        assert transfer_upkeep.refresh_transfers(at=datetime.now(UTC)) == 1
         assert row(transfer).vendor_status == "QUEUED"

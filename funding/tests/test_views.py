@@ -7,7 +7,7 @@ import pytest
 from accounts.tests.factories import customer, make_account, service
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnclear
-from funding.serializers import is_aba
+from funding.serializers.banks import is_aba
 from funding.tests.factories import make_bank
 
 MANUAL = "/create-ach-relationship-manual"

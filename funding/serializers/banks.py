@@ -1,4 +1,4 @@
-"""The JSON of funding: the reference's bodies, and what we answer."""
+"""The JSON of linked banks: the reference's bodies, and what we answer."""
 
 import re
 from typing import Any, Final
@@ -6,26 +6,15 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from core import crypto
-from core.api.fields import (
-    ReferenceMoney,
-    StrictBooleanField,
-    StrictCharField,
-    StrictSerializer,
-)
+from core.api.fields import StrictBooleanField, StrictCharField
 from funding.gateways import BankAccount
-from funding.models import AchRelationship, Transfer, number_index
-from funding.states import BankAccountType, Direction
+from funding.models import AchRelationship, number_index
+from funding.serializers.named import AccountNamed
+from funding.states import BankAccountType
 
 _NUMBER: Final = re.compile(r"\d{4,17}", re.ASCII)
 _ROUTING: Final = re.compile(r"\d{9}", re.ASCII)
 _ABA_WEIGHTS: Final = (3, 7, 1, 3, 7, 1, 3, 7, 1)
-
-
-class AccountNamed(StrictSerializer):
-    """A body or a query that names an account."""
-
-    ignores_unknown = True
-    accountId = StrictCharField(max_length=64)  # noqa: N815 - the reference's name
 
 
 class NewBank(AccountNamed):
@@ -84,21 +73,6 @@ def is_aba(routing_number: str) -> bool:
     return total > 0 and total % 10 == 0
 
 
-class NewLink(AccountNamed):
-    """The reference's body for a Plaid page; the original's frontend also sends the e-mail."""
-
-    redirectUri = StrictCharField(max_length=500)  # noqa: N815
-    email = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
-
-
-class LinkAnswer(serializers.Serializer[Any]):
-    """Both the reference's key and the ones the original's frontend reads."""
-
-    link_url = serializers.CharField(source="url", read_only=True)
-    linkUrl = serializers.CharField(source="url", read_only=True)  # noqa: N815
-    linkToken = serializers.CharField(source="token", read_only=True)  # noqa: N815
-
-
 class NewBankAnswer(serializers.Serializer[AchRelationship]):
     """The reference's answer."""
 
@@ -123,66 +97,3 @@ class RelationshipDetail(NewBankAnswer):
 
 class RelationshipsAnswer(serializers.Serializer[Any]):
     relationships = RelationshipDetail(many=True, read_only=True)
-
-
-class NewTransfer(AccountNamed):
-    """The reference's body; the original's frontend sends the amount as text."""
-
-    relationshipId = StrictCharField(max_length=64)  # noqa: N815
-    amount = ReferenceMoney()
-    direction = serializers.ChoiceField(
-        choices=Direction.choices, required=False, default=Direction.INCOMING.value
-    )
-    allow_duplicate = StrictBooleanField(required=False, default=False)
-
-    def meaning(self) -> dict[str, Any]:
-        """Say what makes two bodies the same, next to the account and the bank they name."""
-        meant = ("amount", "direction", "allow_duplicate")
-        return {name: self.validated_data[name] for name in meant}
-
-
-class NewTransferAnswer(serializers.Serializer[Transfer]):
-    """The reference's answer."""
-
-    id = serializers.CharField(source="public_id", read_only=True)
-    status = serializers.CharField(source="public_status", read_only=True)
-    amount = ReferenceMoney(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
-
-
-class TransferDetail(NewTransferAnswer):
-    """A transfer as the original lists it; what the broker has not told is null."""
-
-    direction = serializers.CharField(read_only=True)
-    updated_at = serializers.DateTimeField(source="vendor_status_at", read_only=True)
-    type = serializers.SerializerMethodField()
-    relationship_id = serializers.CharField(source="relationship.public_id", read_only=True)
-    fee = ReferenceMoney(read_only=True)
-    requested_amount = ReferenceMoney(source="amount", read_only=True)
-    expires_at = serializers.DateTimeField(read_only=True)
-    state = serializers.CharField(read_only=True)
-    reason = serializers.CharField(read_only=True)
-
-    def get_type(self, _transfer: Transfer) -> str:
-        """Return the one way we move money."""
-        return "ach"
-
-
-class TransfersQuery(StrictSerializer):
-    ignores_unknown = True
-    limit = serializers.IntegerField(min_value=1, max_value=500, required=False, default=50)
-    direction = serializers.ChoiceField(
-        choices=Direction.choices, required=False, default=None, allow_null=True
-    )
-
-
-class TransfersAnswer(serializers.Serializer[Any]):
-    """A page of transfers in the original's wrapper."""
-
-    success = serializers.SerializerMethodField()
-    transfers = TransferDetail(many=True, read_only=True)
-    total_count = serializers.IntegerField(read_only=True)
-
-    def get_success(self, _page: object) -> bool:
-        """Return true: a failure is answered as a problem."""
-        return True

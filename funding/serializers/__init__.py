@@ -1,0 +1,1 @@
+"""The JSON of funding, by what it is about: banks, Plaid, transfers."""

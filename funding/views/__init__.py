@@ -1,0 +1,1 @@
+"""The HTTP side of funding, by what it is about: banks, Plaid, transfers."""

@@ -1,0 +1,60 @@
+"""Transfers between an account and its bank."""
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.api.idempotency import IdempotentView
+from core.api.schema import idempotency_key
+from funding import examples, selectors
+from funding.serializers import transfers as serializers
+from funding.services import transfers
+from funding.views.common import SCOPES, created, principal_for
+
+
+class Transfers(IdempotentView):
+    operation = "funding.move_money"
+    key_required = False
+    rate = "money"
+    scopes = SCOPES
+
+    @extend_schema(
+        request=serializers.NewTransfer,
+        responses={201: serializers.NewTransferAnswer, 202: serializers.NewTransferAnswer},
+        parameters=[idempotency_key(is_required=False)],
+        examples=examples.MOVE_MONEY,
+    )
+    def post(self, request: Request) -> Response:
+        """Move money between an account and its bank; 202 while the broker has not answered."""
+        form = serializers.NewTransfer(data=request.data)
+        form.is_valid(raise_exception=True)
+        data = form.validated_data
+        principal = principal_for(request, data["accountId"])
+        transfer = transfers.move_money(
+            principal=principal,
+            account_id=data["accountId"],
+            relationship_id=data["relationshipId"],
+            amount=data["amount"],
+            direction=data["direction"],
+            request=self.idempotency(request, content=form.meaning(), principal=principal),
+            at=timezone.now(),
+        )
+        answer = serializers.NewTransferAnswer(transfer).data
+        return Response(answer, status=created(is_accepted=transfer.is_accepted))
+
+
+class AccountTransfers(APIView):
+    scopes = SCOPES
+
+    @extend_schema(parameters=[serializers.TransfersQuery], responses=serializers.TransfersAnswer)
+    def get(self, request: Request, account_id: str) -> Response:
+        """List the transfers of an account, the newest first."""
+        form = serializers.TransfersQuery(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        principal = principal_for(request, account_id)
+        page = selectors.list_transfers(
+            principal=principal, account_id=account_id, **form.validated_data
+        )
+        return Response(serializers.TransfersAnswer(page).data)

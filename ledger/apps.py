@@ -1,0 +1,7 @@
+"""Start-up of the ledger."""
+
+from django.apps import AppConfig
+
+
+class LedgerConfig(AppConfig):
+    name = "ledger"

@@ -1,0 +1,1 @@
+"""Alpaca's account activities and balances."""

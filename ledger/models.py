@@ -1,0 +1,280 @@
+"""The cash of each account as double entry, who told of each entry, and where we differ."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Case, F, Q, Sum, Value, When
+
+from core.clock import Now
+from core.db.columns import MoneyColumn, finite, positive
+from core.ids import new_id
+from core.models import CustomerOwned
+from ledger.states import (
+    CASH,
+    DRIFT_MOVES,
+    OUTSIDE,
+    UNSETTLED,
+    Book,
+    DriftKind,
+    DriftState,
+    EntryKind,
+    Remedy,
+    WitnessKind,
+)
+
+ACCOUNT: Final = "accounts.BrokerageAccount"
+ZERO: Final = Decimal("0.00")
+
+
+def _signed(books: frozenset[Book]) -> Sum:
+    """Add up what flows into these books, less what flows out of them."""
+    flow = Case(
+        When(Q(debit__in=books) & ~Q(credit__in=books), then=F("amount")),
+        When(Q(credit__in=books) & ~Q(debit__in=books), then=-F("amount")),
+        default=Value(ZERO),
+        output_field=MoneyColumn(),
+    )
+    return Sum(flow, default=ZERO)
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def cash(self) -> Decimal:
+        """Add up the account's cash, held or not."""
+        return self._total(CASH)
+
+    def available(self) -> Decimal:
+        """Add up the cash that nothing holds back."""
+        return self._total(frozenset({Book.AVAILABLE}))
+
+    def held(self) -> Decimal:
+        """Add up the cash held back."""
+        return self._total(frozenset({Book.HELD}))
+
+    def put_in(self) -> Decimal:
+        """Add up what came into the account from outside, less what left it."""
+        return -self._total(OUTSIDE)
+
+    def _total(self, books: frozenset[Book]) -> Decimal:
+        total: Decimal = self.aggregate(total=_signed(books))["total"]
+        return total
+
+    def moving_cash(self) -> Self:
+        """Leave out what only holds cash back or frees it."""
+        return self.exclude(kind__in=[EntryKind.HOLD, EntryKind.RELEASE])
+
+    def outside(self) -> Self:
+        """Keep the external cash flows: what came from outside the account or left it."""
+        return self.filter(Q(debit__in=OUTSIDE) | Q(credit__in=OUTSIDE))
+
+
+class Entry(CustomerOwned):
+    """
+    One movement of cash from the book `credit` to the book `debit`, never changed.
+
+    Both sides are in one row with one amount, so that the books are balanced however it came to be.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account: "models.ForeignKey[Any, Any]" = models.ForeignKey(
+        ACCOUNT, on_delete=models.PROTECT, related_name="+"
+    )
+    kind = models.CharField(max_length=20, choices=EntryKind.choices)
+    debit = models.CharField("to", max_length=12, choices=Book.choices)
+    credit = models.CharField("from", max_length=12, choices=Book.choices)
+    amount = MoneyColumn()
+    reference = models.UUIDField(
+        null=True, blank=True, help_text="The transfer or order that it belongs to, by our id."
+    )
+    natural_key = models.CharField(
+        max_length=160, blank=True, help_text="What is the same whoever tells of it."
+    )
+    symbol = models.CharField(max_length=32, blank=True)
+    reverses = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by"
+    )
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[EntryQuerySet] = EntryQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name_plural = "entries"
+        constraints = [
+            positive("amount", name="ledger_entry_amount"),
+            models.CheckConstraint(
+                condition=Q(kind__in=EntryKind.values)
+                & Q(debit__in=Book.values)
+                & Q(credit__in=Book.values),
+                name="ledger_entry_words",
+            ),
+            models.CheckConstraint(condition=~Q(debit=F("credit")), name="ledger_entry_two_sides"),
+            models.UniqueConstraint(
+                fields=["account", "natural_key"],
+                condition=~Q(natural_key=""),
+                name="ledger_entry_once",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account", "debit", "credit"],
+                include=["amount"],
+                name="ledger_entry_balance",
+            ),
+            models.Index(fields=["account", "-occurred_at"], name="ledger_entry_of_account"),
+            models.Index(
+                fields=["reference"],
+                condition=Q(reference__isnull=False),
+                name="ledger_entry_reference",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount}"
+
+    # Queries
+
+    @property
+    def cash_effect(self) -> Decimal:
+        """What it does to the account's cash; nothing for a hold."""
+        into, out_of = self.debit in CASH, self.credit in CASH
+        amount: Decimal = self.amount
+        return ZERO if into == out_of else amount if into else -amount
+
+
+class Witness(CustomerOwned):
+    """That somebody has told us of an entry; whoever tells it twice is not heard again."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="witnesses")
+    kind = models.CharField(max_length=10, choices=WitnessKind.choices)
+    external_id = models.CharField(max_length=160)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "witnesses"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "external_id"], name="ledger_witness_once"),
+            # Two tellings of one kind are two movements.
+            models.UniqueConstraint(fields=["entry", "kind"], name="ledger_witness_per_entry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.external_id}"
+
+
+class LedgerBook(CustomerOwned):
+    """How far an account's ledger has been compared with the broker's books."""
+
+    account: "models.OneToOneField[Any, Any]" = models.OneToOneField(
+        ACCOUNT, on_delete=models.PROTECT, related_name="+", primary_key=True
+    )
+    opened_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it has all that the broker's books have."
+    )
+    compared_at = models.DateTimeField(null=True, blank=True)
+    agreed_at = models.DateTimeField(null=True, blank=True)
+    broker_cash = MoneyColumn(null=True, blank=True, help_text="As it was compared last.")
+    due_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        constraints = [finite("broker_cash", name="ledger_book_broker_cash")]
+
+    def __str__(self) -> str:
+        return str(self.account_id)
+
+
+class DriftQuerySet(models.QuerySet["Drift"]):
+    def unsettled(self) -> Self:
+        """Keep what is still a difference, or may be one."""
+        return self.filter(state__in=UNSETTLED)
+
+
+class Drift(CustomerOwned):
+    """
+    A difference between our ledger and the broker's books, which only people may explain away.
+
+    `difference` is the broker's figure less ours. Whoever proposes a remedy may not approve it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account: "models.ForeignKey[Any, Any]" = models.ForeignKey(
+        ACCOUNT, on_delete=models.PROTECT, related_name="+"
+    )
+    kind = models.CharField(max_length=16, choices=DriftKind.choices)
+    subject = models.CharField(
+        max_length=160, blank=True, help_text="The entry it is about; none for a balance."
+    )
+    entry = models.ForeignKey(
+        Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    difference = MoneyColumn()
+    evidence = models.JSONField(
+        default=dict, blank=True, help_text="Both figures as they were read, and what lacks."
+    )
+    state = models.CharField(
+        max_length=10, choices=DriftState.choices, default=DriftState.SUSPECTED
+    )
+    remedy = models.CharField(max_length=10, choices=Remedy.choices, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+    proposed_by = models.CharField(max_length=300, blank=True)
+    proposed_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.CharField(max_length=300, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    adjustment = models.OneToOneField(
+        Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    seen_at = models.DateTimeField(db_default=Now(), help_text="When it was last still there.")
+
+    objects: ClassVar[DriftQuerySet] = DriftQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        permissions = [
+            ("propose_drift", "May propose how a difference is settled"),
+            ("resolve_drift", "May settle a difference that somebody else has explained"),
+        ]
+        constraints = [
+            finite("difference", name="ledger_drift_difference"),
+            models.CheckConstraint(
+                condition=Q(state__in=DriftState.values) & Q(kind__in=DriftKind.values),
+                name="ledger_drift_words",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "kind", "subject"],
+                condition=Q(state__in=sorted(UNSETTLED)),
+                name="ledger_drift_once",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=DriftState.RESOLVED)
+                | (~Q(resolved_by="") & ~Q(resolved_by=F("proposed_by"))),
+                name="ledger_drift_two_persons",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.difference}"
+
+    # Mutators
+
+    def advance(self, to: DriftState, *, at: datetime, **changes: Any) -> None:
+        """
+        Make one move of the table and save it; the caller holds the row's lock.
+
+        :raises ValueError: when the table has no such move.
+        """
+        if to not in DRIFT_MOVES[DriftState(self.state)]:
+            raise ValueError(f"A drift cannot go from {self.state} to {to}.")
+        self.state = to
+        for name, value in changes.items():
+            setattr(self, name, value)
+        if to not in UNSETTLED:
+            self.settled_at = at
+        self.save()
+
+
+def books_of(account_id: UUID) -> EntryQuerySet:
+    """Return every entry of one account."""
+    return Entry.objects.filter(account_id=account_id)

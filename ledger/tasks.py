@@ -1,0 +1,1 @@
+"""The background work of the ledger: one service call each."""
