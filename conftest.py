@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from core.tests import emptying
+
+emptying.install()
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
