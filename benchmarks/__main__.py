@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PROGRAMS = ("benchmarks.live_fanout", "benchmarks.auth", "benchmarks.events")
+PROGRAMS = ("benchmarks.live_fanout", "benchmarks.auth", "benchmarks.events", "benchmarks.money")
 
 
 def main() -> int:

@@ -14,8 +14,8 @@ from core.errors import CleraError
 from core.ids import new_id
 
 MAX_KEY_LENGTH = 255
-# A claim this old whose response was never stored belongs to a process that died.
-IN_PROGRESS_SECONDS = 20
+# A request makes two vendor calls at most, each with its deadline; this much is for all the rest.
+_SLACK_SECONDS = 4
 
 
 class InProgress(CleraError):
@@ -193,11 +193,16 @@ def _meet_earlier(request: Request) -> UUID:
         raise KeyReused
     if row.response_status is not None:
         raise Replay(response_status=row.response_status, body=row.response_body or "")
-    if (row.now - row.created_at).total_seconds() < IN_PROGRESS_SECONDS:
+    if (row.now - row.created_at).total_seconds() < in_progress_seconds():
         raise InProgress(retry_after_seconds=1)
     request.row_id = row.id
     assert row.resource_id is not None  # noqa: S101 - every claim writes it
     return row.resource_id
+
+
+def in_progress_seconds() -> float:
+    """Say how old a claim without an answer is when the process behind it must have died."""
+    return float(2 * settings.VENDOR_TOTAL_SECONDS + _SLACK_SECONDS)
 
 
 def store_response(request: Request, *, status: int, body: str) -> None:

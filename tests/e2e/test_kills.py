@@ -69,7 +69,7 @@ def test_an_order_survives_its_sender(clera, doomed, failpoint, symbol):
     effects = clera.effects(kind="order.created", symbol=symbol)
     assert [effect["client_key"] for effect in effects] == [orders[0]["client_order_id"]]
 
-    for _ in range(40):  # for twenty seconds the first request might still be alive
+    for _ in range(40):  # for a while the first request might still be alive
         again = httpx.post(
             f"{clera.url}/api/trade", json=body, headers=headers, trust_env=False, timeout=20
         )
