@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.answers import Refusal, as_decimal, json_answer, read_json, whole_number
-from sandbox.broker import accounts, crowds, seeding, statuses, storms
+from sandbox.broker import accounts, activities, bookings, crowds, seeding, statuses, storms
 from sandbox.faults import BadFault
+from sandbox.plaid import control as plaid
 from sandbox.world import World
 
 Handler = Callable[[World, Request], Awaitable[Response]]
@@ -42,6 +43,14 @@ def routes(world: World) -> list[BaseRoute]:
         route("/accounts/{account_id}/seed", seed_account, "POST"),
         route("/accounts/{account_id}/status", set_account_status, "POST"),
         route("/accounts/{account_id}/documents", list_account_documents, "GET"),
+        route("/accounts/{account_id}/activities", book_activity, "POST"),
+        route("/accounts/{account_id}/cash", drift_cash, "POST"),
+        route("/webhooks", plaid.list_webhooks, "GET"),
+        route("/webhooks/signed", plaid.sign_webhook, "POST"),
+        route("/webhook-keys", plaid.list_keys, "GET"),
+        route("/webhook-keys", plaid.change_keys, "POST"),
+        route("/items", plaid.list_items, "GET"),
+        route("/items/{item_id}", plaid.change_item, "POST"),
     ]
 
 
@@ -191,6 +200,20 @@ async def set_account_status(world: World, request: Request) -> Response:
     body = await read_json(request)
     account = statuses.set_by_hand(broker, request.path_params["account_id"], body)
     return json_answer(accounts.full(broker, account))
+
+
+async def book_activity(world: World, request: Request) -> Response:
+    """Write a line into an account's book, or put one in the place of another."""
+    broker = world.parts["broker"]
+    line = bookings.book(broker, request.path_params["account_id"], await read_json(request))
+    return json_answer(activities.activity_json(line), 201)
+
+
+async def drift_cash(world: World, request: Request) -> Response:
+    """Change an account's cash without a line in its book."""
+    account_id, body = request.path_params["account_id"], await read_json(request)
+    account = bookings.drift(world.parts["broker"], account_id, body)
+    return json_answer({"account_id": account.id, "cash": account.cash})
 
 
 async def list_account_documents(world: World, request: Request) -> Response:

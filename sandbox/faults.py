@@ -16,6 +16,7 @@ STREAM_KINDS = {
 BEHAVIOUR_KINDS = {
     "partial_fill", "reject_order", "reject_account", "action_required", "reject_transfer",
     "return_transfer", "cancel_ach", "approval_pending", "submission_failed", "account_updated",
+    "webhook_drop", "webhook_duplicate", "webhook_late",
 }  # fmt: skip
 
 # The longer names say in one word whether the vendor has done its work before things go wrong.
@@ -27,9 +28,10 @@ _ALIASES: dict[str, tuple[str, bool]] = {
     "after_accept_status": ("status", True),
     "garbage_after_accept": ("garbage", True),
 }
-_DEFAULT_SECONDS = {"hang": 60.0, "stall": 60.0, "delay": 1.0}
+_DEFAULT_SECONDS = {"hang": 60.0, "stall": 60.0, "delay": 1.0, "webhook_late": 2.0}
 _DEFAULT_STATUS = 504
-_QUOTING_STATUS = 422
+_QUOTING_STATUS = {"plaid": 400}
+_USUAL_QUOTING_STATUS = 422
 
 
 class BadFault(ValueError):
@@ -53,7 +55,7 @@ class Fault:
     after: int = 0  # this many matching requests or events pass first
     seconds: float = 0.0
     status: int = _DEFAULT_STATUS
-    variant: str = ""  # of `garbage`: "json" (cut short) or "html"
+    variant: str = ""  # of `garbage`: "json" (cut short) or "html"; of `status`: Plaid's code
     strikes: int = field(default=0)
 
     @property
@@ -95,7 +97,8 @@ class FaultPlan:
         if kind not in HTTP_KINDS | STREAM_KINDS | BEHAVIOUR_KINDS:
             raise BadFault(f"unknown kind {kind!r}")
         wanted.setdefault("seconds", _DEFAULT_SECONDS.get(kind, 0.0))
-        wanted.setdefault("status", _QUOTING_STATUS if kind == "quote" else _DEFAULT_STATUS)
+        quoting = _QUOTING_STATUS.get(wanted.get("vendor", ""), _USUAL_QUOTING_STATUS)
+        wanted.setdefault("status", quoting if kind == "quote" else _DEFAULT_STATUS)
         try:
             re.compile(wanted.get("path", ""))
             fault = Fault(id=next(self._ids), kind=kind, **wanted)

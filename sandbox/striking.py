@@ -29,6 +29,15 @@ _JSON_ERRORS = {
     503: (50310000, "service unavailable"),
     504: (50410000, "upstream request timeout"),
 }
+_PLAIDS_ERRORS = {429: "RATE_LIMIT_EXCEEDED"}
+# Of which type Plaid's errors are, by how their codes begin; it says with 400 that a bank is away.
+_PLAIDS_KINDS = {
+    "INSTITUTION_": "INSTITUTION_ERROR",
+    "ITEM_": "ITEM_ERROR",
+    "PRODUCT_": "ITEM_ERROR",
+    "INVALID_": "INVALID_REQUEST",
+    "RATE_": "RATE_LIMIT_EXCEEDED",
+}
 
 
 def vendor_of(path: str) -> tuple[str, str] | None:
@@ -51,8 +60,10 @@ async def strike(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
     if fault.kind == "cut":
         await app(scope, receive, _cutting(receive, send))
         return
+    vendor = (vendor_of(scope["path"]) or ("", ""))[0]
     if fault.kind == "quote":
-        await _respond(send, fault.status, "application/json", await _quoting(receive))
+        quoted = _refusal(vendor, 42210000, "INVALID_FIELD", await _quoting(receive))
+        await _respond(send, fault.status, "application/json", quoted)
         return
     answer = _Answer()
     if fault.kind == "unknown_value":
@@ -66,7 +77,7 @@ async def strike(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, sen
     elif fault.kind == "hang":
         await _hang(fault, answer, receive, send)
     else:
-        status, content_type, body = _spoiled(fault, answer)
+        status, content_type, body = _spoiled(fault, answer, vendor)
         await _respond(send, status, content_type, body)
 
 
@@ -116,28 +127,43 @@ async def _client_left(receive: Receive) -> None:
         pass
 
 
-def _spoiled(fault: Fault, answer: _Answer) -> tuple[int, str, bytes]:
+def _spoiled(fault: Fault, answer: _Answer, vendor: str) -> tuple[int, str, bytes]:
     if fault.kind == "garbage":
         if fault.variant == "html":
             return 200, "text/html", _HTML.replace("502 Bad Gateway", "Welcome").encode()
         whole = answer.body or b'{"id": "00000000-0000-0000-0000-000000000000"}'
         return 200, "application/json", whole[: len(whole) // 2]
-    if fault.status not in _JSON_ERRORS:
+    if fault.status not in _JSON_ERRORS and not fault.variant:
         return fault.status, "text/html", _HTML.encode()
-    code, message = _JSON_ERRORS[fault.status]
-    error = {"code": code, "message": message, "error": {"message": message}}
-    return fault.status, "application/json", json.dumps(error).encode()
+    code, message = _JSON_ERRORS.get(fault.status, (0, "this cannot be done now"))
+    plaids = fault.variant or _PLAIDS_ERRORS.get(fault.status, "INTERNAL_SERVER_ERROR")
+    return fault.status, "application/json", _refusal(vendor, code, plaids, message)
 
 
-async def _quoting(receive: Receive) -> bytes:
-    """Refuse a request by repeating the values that it brought."""
+def _refusal(vendor: str, code: int, plaids: str, message: str) -> bytes:
+    """Word a refusal as this vendor does."""
+    if vendor != "plaid":
+        error = {"code": code, "message": message, "error": {"message": message}}
+        return json.dumps(error).encode()
+    kind = next((kind for start, kind in _PLAIDS_KINDS.items() if plaids.startswith(start)), "")
+    error = {
+        "error_type": kind or "API_ERROR",
+        "error_code": plaids,
+        "error_message": message,
+        "display_message": message,
+        "request_id": "sandbox",
+    }
+    return json.dumps(error).encode()
+
+
+async def _quoting(receive: Receive) -> str:
+    """Say no by repeating the values that a request brought."""
     body, has_more = b"", True
     while has_more:
         message = await receive()
         body += message.get("body", b"")
         has_more = message.get("more_body", False)
-    said = " ".join(_values(json.loads(body)))
-    return json.dumps({"code": 42210000, "message": f"these are not valid: {said}"}).encode()
+    return f"these are not valid: {' '.join(_values(json.loads(body)))}"
 
 
 def _values(part: object) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +37,9 @@ class Settings:
     bars_start: datetime | None = None  # the recorded moment to begin at
     bars_speed: float = 1.0
     requests_per_minute: int = 60_000
+    public_url: str = ""  # where a person's browser finds us, if not where the product does
+    transfers_per_day: int = 0  # of an account in one direction; 0 for no limit
+    transfer_amount_per_day: Decimal = Decimal(50_000)
     broker_key: str = "CKSANDBOX"
     broker_secret: str = "sandbox-secret"  # noqa: S105 - a pretend secret, useless anywhere else
     supabase_service_key: str = "sandbox-service-role"
@@ -49,6 +53,9 @@ class Settings:
             "market": env.get("SANDBOX_MARKET", "open"),
             "heartbeat_seconds": float(env.get("SANDBOX_HEARTBEAT_SECONDS", "5")),
             "bars_speed": float(env.get("SANDBOX_BARS_SPEED", "1")),
+            "public_url": env.get("SANDBOX_PUBLIC_URL", "").rstrip("/"),
+            "transfers_per_day": int(env.get("SANDBOX_TRANSFERS_PER_DAY", "0")),
+            "transfer_amount_per_day": Decimal(env.get("SANDBOX_TRANSFER_DAILY_AMOUNT", "50000")),
         }
         if env.get("SANDBOX_BARS"):
             values["bars"] = Path(env["SANDBOX_BARS"])

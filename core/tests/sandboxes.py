@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
+# Made once: making it takes ten times as long as a request to the control plane.
+_TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class Sandbox:
     url: str
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        with httpx.Client(base_url=f"{self.url}/_control", timeout=10, trust_env=False) as client:
+        with httpx.Client(
+            base_url=f"{self.url}/_control", timeout=10, trust_env=False, verify=_TLS
+        ) as client:
             answer = client.request(method, path, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
@@ -40,6 +45,39 @@ class Sandbox:
     def effects(self, kind: str) -> list[dict[str, Any]]:
         found = self.control("GET", "/effects")["effects"]
         return [effect for effect in found if effect["kind"] == kind]
+
+    def sign_in(
+        self, page: str, *, institution: str = "ins_109508", account: str | None = "checking"
+    ) -> str:
+        """
+        Go through Plaid's hosted page as a person does, and tell where it leads at the end.
+
+        Without an account only the login is mended, as the page of an existing bank asks for.
+        """
+        with httpx.Client(timeout=10, trust_env=False) as browser:
+            browser.get(page, follow_redirects=True)
+            if account is not None:
+                browser.post(page, data={"step": "consent"})
+                browser.post(page, data={"step": "bank", "institution": institution})
+            sent = browser.post(page, data={"step": "sign_in", "username": "u", "password": "p"})
+            if sent.headers["location"].endswith("/bank"):
+                allow = {"step": "authorize"}
+                browser.post(f"{page}/bank", data=allow, follow_redirects=True)
+            if account is not None:
+                browser.post(page, data={"step": "account", "account": account})
+            return self._end(browser, page, "finish")
+
+    def leave(self, page: str) -> str:
+        """Open Plaid's hosted page, go away again, and tell where it leads."""
+        with httpx.Client(timeout=10, trust_env=False) as browser:
+            browser.get(page, follow_redirects=True)
+            return self._end(browser, page, "cancel")
+
+    @staticmethod
+    def _end(browser: httpx.Client, page: str, step: str) -> str:
+        answer = browser.post(page, data={"step": step})
+        assert answer.status_code in {200, 303}, answer.text
+        return str(answer.headers.get("location", ""))
 
     def point(self, settings: Any) -> None:
         """Send the clients of this test here."""

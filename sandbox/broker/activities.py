@@ -13,7 +13,14 @@ from sandbox.broker.events import read_time
 from sandbox.broker.records import Activity, Order, stamp
 
 _PAGE = 100
-_DESCRIPTIONS = {"CSD": "Cash deposit", "CSW": "Cash withdrawal"}
+_DESCRIPTIONS = {
+    "CSD": "Cash deposit",
+    "CSW": "Cash withdrawal",
+    "DIV": "Cash dividend",
+    "FEE": "Fee",
+    "INT": "Interest",
+    "JNLC": "Cash journal",
+}
 
 
 def new_id(at: datetime) -> str:
@@ -24,11 +31,12 @@ def new_id(at: datetime) -> str:
 def book(broker: Broker, activity: Activity, *, is_told: bool = True) -> None:
     """Write one line and move the cash with it; the only place where cash changes."""
     account = broker.books.accounts[activity.account_id]
-    account.cash += activity.cash
+    account.cash += activity.moved
     broker.books.save(account)
     broker.books.save(activity)
     if is_told:
-        broker.hub.publish("activities", account.id, activity.at, activity_json(activity))
+        links = {"ref_id": activity.id, "previous_id": activity.previous_id}
+        broker.hub.publish("activities", account.id, activity.at, activity_json(activity) | links)
 
 
 def book_cash(
@@ -39,15 +47,16 @@ def book_cash(
     at: datetime,
     *,
     is_told: bool = True,
+    **more: Any,
 ) -> Activity:
-    """Write that money came or went."""
+    """Write that money came or went; `more` are further fields of the line."""
     activity = Activity(
         id=new_id(at),
         account_id=account_id,
         activity_type=activity_type,
         at=at,
         cash=amount,
-        description=_DESCRIPTIONS.get(activity_type, ""),
+        **{"description": _DESCRIPTIONS.get(activity_type, "")} | more,
     )
     book(broker, activity, is_told=is_told)
     return activity
@@ -99,7 +108,8 @@ def activity_json(activity: Activity) -> dict[str, Any]:
             "symbol": activity.symbol,
             "qty": decimal_text(activity.qty),
             "per_share_amount": decimal_text(activity.price),
-            "status": "executed",
+            "status": activity.status,
+            "previous_id": activity.previous_id,
         }
     return head | {
         "transaction_time": stamp(activity.at),

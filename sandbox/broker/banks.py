@@ -17,8 +17,9 @@ from sandbox.broker.records import Account, Relationship, stamp
 APPROVED_AFTER_SECONDS = 1.0
 
 _GONE = frozenset({"CANCELED", "CANCEL_REQUESTED", "REJECTED"})
-# Tokens as in the vendor's examples stand for a bank of no particular name.
-_EXAMPLE_TOKENS = "processor-sandbox-"
+# Tokens as in the vendor's examples stand for a bank of no particular name. They are short, so
+# that what is left of a token that somebody has spoilt is none.
+_EXAMPLE_TOKEN = re.compile(r"processor-sandbox-[a-z0-9-]{1,36}")
 _EXAMPLE_BANK = {
     "institution": "Plaid",
     "type": "CHECKING",
@@ -36,13 +37,14 @@ async def create(broker: Broker, request: Request) -> Any:
     if any(each.status not in _GONE for each in linked):
         raise Refusal(409, 40910000, "only one active ach relationship allowed")
     now = broker.now()
+    bank = _bank(broker, account, body)
     relationship = Relationship(
         id=str(uuid.uuid4()),
         account_id=account.id,
         status="QUEUED",
         created_at=now,
         updated_at=now,
-        **_bank(broker, account, body),
+        **bank | {"bank_account_number": _masked(bank["bank_account_number"])},
     )
     broker.books.save(relationship)
     broker.world.effects.record(
@@ -50,7 +52,11 @@ async def create(broker: Broker, request: Request) -> Any:
     )
     _announce(broker, relationship, "", now)
     plan(broker, relationship)
-    return bank_json(relationship)
+    # This once it repeats what it was sent, or what the token stands for: whole, as it is.
+    repeated = {"bank_account_number": bank["bank_account_number"]}
+    if token := body.get("processor_token"):
+        repeated["processor_token"] = token
+    return bank_json(relationship) | repeated
 
 
 def _bank(broker: Broker, account: Account, body: dict[str, Any]) -> dict[str, str]:
@@ -61,14 +67,15 @@ def _bank(broker: Broker, account: Account, body: dict[str, Any]) -> dict[str, s
 
 def _by_token(broker: Broker, account: Account, token: str) -> dict[str, str]:
     bank = plaid.bank_behind(broker.world, token)
-    if bank is None and not token.startswith(_EXAMPLE_TOKENS):
+    is_example = _EXAMPLE_TOKEN.fullmatch(token) is not None
+    if bank is None and not is_example:
         raise Refusal(422, 40010001, "processor_token is not valid")
     bank = bank or _EXAMPLE_BANK
     names = (account.identity.get(key, "") for key in ("given_name", "family_name"))
     return {
         "account_owner_name": " ".join(names).strip(),
         "bank_account_type": bank["type"],
-        "bank_account_number": _masked(bank["account_number"]),
+        "bank_account_number": bank["account_number"],
         "bank_routing_number": bank["routing_number"],
         "nickname": f"{bank['institution']} {bank['type'].title()}",
     }
@@ -86,7 +93,7 @@ def _by_numbers(body: dict[str, Any]) -> dict[str, str]:
     return {
         "account_owner_name": str(body["account_owner_name"]),
         "bank_account_type": str(body["bank_account_type"]),
-        "bank_account_number": _masked(str(body["bank_account_number"])),
+        "bank_account_number": str(body["bank_account_number"]),
         "bank_routing_number": routing_number,
         "nickname": str(body.get("nickname") or ""),
     }

@@ -56,6 +56,10 @@ class Books:
     def save(self, record: Any) -> None:
         """Index a new or changed record and have it written out."""
         self._index(record)
+        self.rewrite(record)
+
+    def rewrite(self, record: Any) -> None:
+        """Have a record written out whose place in the indexes stays the same."""
         kind = type(record)
         self._store.mark(
             kind.__name__.lower(), _key(record), lambda: _ADAPTERS[kind].dump_json(record).decode()

@@ -18,6 +18,7 @@ from sandbox.broker.agenda import Agenda, Step
 from sandbox.broker.books import Books
 from sandbox.broker.hub import Hub
 from sandbox.broker.records import Account
+from sandbox.faults import Fault
 from sandbox.world import World
 
 VENDOR = "alpaca_broker"
@@ -82,8 +83,12 @@ class Broker:
 
     def treatment(self, *kinds: str) -> str:
         """Ask the fault plan whether to behave in one of these rarer ways."""
-        fault = self.world.faults.take("behaviour", kinds=set(kinds), vendor=VENDOR)
+        fault = self.mishap(*kinds)
         return "" if fault is None else fault.kind
+
+    def mishap(self, *kinds: str, subject: str = "") -> Fault | None:
+        """Use up a fault of one of these kinds; its `path` may name the subject."""
+        return self.world.faults.take("behaviour", kinds=set(kinds), vendor=VENDOR, path=subject)
 
 
 class RequestCount:

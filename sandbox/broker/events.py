@@ -63,6 +63,8 @@ def _window(broker: Broker, request: Request, name: str, version: int) -> Window
         raise Refusal(400, 40010001, "since and since_id cannot be used at the same time")
     if (until and not since) or (until_id and not since_id):
         raise Refusal(400, 40010001, "until needs since, and until_id needs since_id")
+    if name == "activities" and version > 1 and since and not until:
+        raise Refusal(400, 40010001, "since needs until on this stream")
     start = len(broker.hub.history(name))
     if since:
         start = broker.hub.place_from(name, read_time(since))

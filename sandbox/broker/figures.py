@@ -1,7 +1,7 @@
 """What an account is worth, and what of it is free."""
 
 from datetime import date, datetime
-from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Decimal
 
 from sandbox.broker.core import NEW_YORK, Broker
 from sandbox.broker.records import ZERO, Account, Activity, Order
@@ -15,8 +15,8 @@ FINAL_TRANSFER_STATUSES = frozenset({"COMPLETE", "CANCELED", "REJECTED", "RETURN
 
 
 def cents(amount: Decimal) -> Decimal:
-    """Round to whole cents, half up."""
-    return amount.quantize(CENT, ROUND_HALF_UP)
+    """Round to whole cents; a half goes to the even one, so that ties favour nobody."""
+    return amount.quantize(CENT, ROUND_HALF_EVEN)
 
 
 def shares(qty: Decimal) -> Decimal:
@@ -134,7 +134,7 @@ def at_last_close(broker: Broker, account: Account) -> tuple[Decimal, Decimal]:
     cash = account.cash
     held = {position.symbol: position.qty for position in broker.books.held(account.id)}
     for activity in activities_since(broker, account.id, last_close(broker)):
-        cash -= activity.cash
+        cash -= activity.moved
         if activity.symbol is not None:
             held[activity.symbol] = held.get(activity.symbol, ZERO) - activity.signed_qty
     value = sum(

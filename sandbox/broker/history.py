@@ -127,10 +127,10 @@ class _State:
         return line
 
     def _take(self, line: Activity) -> None:
-        self.cash += line.cash
+        self.cash += line.moved
         if line.activity_type in _CASH_FLOWS:
             known = self.flows.get(line.activity_type, ZERO)
-            self.flows[line.activity_type] = known + line.cash
+            self.flows[line.activity_type] = known + line.moved
         if line.symbol is not None:
             self.held[line.symbol] = self.held.get(line.symbol, ZERO) + line.signed_qty
 

@@ -82,8 +82,10 @@ class Transfer:
     expires_at: datetime
     reason: str | None = None
     additional_information: str | None = None
-    # Decided when it is created: where it ends, COMPLETE unless the fault plan says otherwise.
+    # Decided when it is created: where it ends, COMPLETE unless the fault plan says otherwise,
+    # and what the bank will give as its reason.
     destined_status: str = "COMPLETE"
+    destined_reason: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -175,10 +177,18 @@ class Activity:
     order_id: str | None = None
     order_status: str | None = None
     description: str = ""
+    # "canceled" once another line has taken its place; `previous_id` names the one replaced.
+    status: str = "executed"
+    previous_id: str | None = None
 
     @property
     def is_fill(self) -> bool:
         return self.activity_type == "FILL"
+
+    @property
+    def moved(self) -> Decimal:
+        """The cash that it has in the account today."""
+        return ZERO if self.status == "canceled" else self.cash
 
     @property
     def signed_qty(self) -> Decimal:

@@ -192,7 +192,7 @@ def print_file(broker: Broker, name: str) -> bytes:
 
 
 def _line(line: Activity) -> str:
-    cash = format(line.cash, ".2f")
+    cash = format(line.moved, ".2f")
     if not line.is_fill:
         return f"{_day(line)}  {line.activity_type}  {line.description}  {cash} USD"
     traded = f"{line.side} {decimal_text(line.qty)} {line.symbol} at {decimal_text(line.price)}"

@@ -11,18 +11,36 @@ from starlette.responses import Response
 from sandbox.answers import Refusal, as_decimal, decimal_text, read_json, whole_number
 from sandbox.broker import activities, figures
 from sandbox.broker.core import NEW_YORK, VENDOR, Broker
-from sandbox.broker.records import ZERO, Account, Transfer, stamp
+from sandbox.broker.records import Account, Transfer, stamp
 
 # Simulated seconds from one status to the next.
 STEP_SECONDS = 1.5
 RETURNED_AFTER_SECONDS = 3.0
 
-DAILY_LIMIT = Decimal(50_000)
 _PAGE = 100
 
 _NEXT = {"QUEUED": "SENT_TO_CLEARING", "SENT_TO_CLEARING": "COMPLETE"}
 _CANCELABLE = frozenset({"QUEUED", "APPROVAL_PENDING", "PENDING"})
-_TREATMENTS = {"reject_transfer": "REJECTED", "return_transfer": "RETURNED"}
+# Where a planned fault sends a transfer, and the return code if the fault names none.
+_TREATMENTS = {"reject_transfer": ("REJECTED", "R01"), "return_transfer": ("RETURNED", "R10")}
+_NOT_COUNTED = frozenset({"CANCELED", "REJECTED"})
+# The network's words for its return codes.
+_WORDS = {
+    "R01": "insufficient funds",
+    "R02": "account closed",
+    "R03": "no account/unable to locate account",
+    "R04": "invalid account number structure",
+    "R05": "unauthorized debit to consumer account using corporate SEC code",
+    "R06": "returned per ODFI request",
+    "R07": "authorization revoked by customer",
+    "R08": "payment stopped",
+    "R09": "uncollected funds",
+    "R10": "customer advises not authorized",
+    "R16": "account frozen",
+    "R20": "non-transaction account",
+    "R29": "corporate customer advises not authorized",
+}
+_OTHER_WORDS = "returned by the bank"
 
 
 async def create(broker: Broker, request: Request) -> Any:
@@ -36,6 +54,7 @@ async def create(broker: Broker, request: Request) -> Any:
         raise Refusal(422, 40010001, "direction must be INCOMING or OUTGOING")
     _check_limits(broker, account, direction, amount)
     now = broker.now()
+    destined_status, destined_reason = _destiny(broker, f"{direction} {account.id}")
     transfer = Transfer(
         id=str(uuid.uuid4()),
         account_id=account.id,
@@ -47,7 +66,8 @@ async def create(broker: Broker, request: Request) -> Any:
         updated_at=now,
         expires_at=now + timedelta(days=7),
         additional_information=body.get("additional_information"),
-        destined_status=_TREATMENTS.get(broker.treatment(*_TREATMENTS), "COMPLETE"),
+        destined_status=destined_status,
+        destined_reason=destined_reason,
     )
     broker.books.save(transfer)
     broker.world.effects.record(
@@ -56,6 +76,20 @@ async def create(broker: Broker, request: Request) -> Any:
     _announce(broker, transfer, "", now)
     plan(broker, transfer)
     return transfer_json(transfer)
+
+
+def _destiny(broker: Broker, subject: str) -> tuple[str, str | None]:
+    """
+    Tell where a new transfer will end, and what the bank will say to it.
+
+    :param subject: the direction and the account, either of which a fault may name.
+    """
+    fault = broker.mishap(*_TREATMENTS, subject=subject)
+    if fault is None:
+        return "COMPLETE", None
+    status, usual = _TREATMENTS[fault.kind]
+    code = fault.variant or usual
+    return status, f"{code}: {_WORDS.get(code, _OTHER_WORDS)}"
 
 
 def _amount(body: dict[str, Any]) -> Decimal:
@@ -81,18 +115,22 @@ def _usable_relationship(broker: Broker, account: Account, body: dict[str, Any])
 
 def _check_limits(broker: Broker, account: Account, direction: str, amount: Decimal) -> None:
     today = figures.today(broker)
-    used = sum(
-        (
-            each.amount
-            for each in broker.books.transfers.get(account.id, {}).values()
-            if each.direction == direction
-            and each.status not in {"CANCELED", "REJECTED"}
-            and each.created_at.astimezone(NEW_YORK).date() == today
-        ),
-        ZERO,
-    )
-    if used + amount > DAILY_LIMIT:
-        raise Refusal(422, 40010001, f"maximum total daily transfer allowed is ${DAILY_LIMIT}")
+    of_today = [
+        each
+        for each in broker.books.transfers.get(account.id, {}).values()
+        if each.direction == direction
+        and each.status not in _NOT_COUNTED
+        and each.created_at.astimezone(NEW_YORK).date() == today
+    ]
+    settings = broker.world.settings
+    if settings.transfers_per_day and len(of_today) >= settings.transfers_per_day:
+        allowed = f"maximum number of ACH transfers allowed is {settings.transfers_per_day}"
+        raise Refusal(422, 40010001, f"{allowed} per trading day")
+    most = settings.transfer_amount_per_day
+    if sum((each.amount for each in of_today), amount) > most:
+        raise Refusal(
+            422, 40010001, f"maximum total daily transfer allowed is ${decimal_text(most)}"
+        )
     withdrawable = figures.buying_power(broker, account)
     if direction == "OUTGOING" and amount > withdrawable:
         raise Refusal(
@@ -118,7 +156,7 @@ def _go_on(broker: Broker, transfer: Transfer, at: datetime) -> None:
     if following is None:
         return  # canceled in the meantime
     if following == "COMPLETE" and transfer.destined_status == "REJECTED":
-        transfer.reason = "R01: insufficient funds"
+        transfer.reason = transfer.destined_reason
         following = "REJECTED"
     _move(broker, transfer, following, at)
     if following == "COMPLETE":
@@ -130,7 +168,7 @@ def _go_on(broker: Broker, transfer: Transfer, at: datetime) -> None:
 
 def _return(broker: Broker, transfer: Transfer, at: datetime) -> None:
     """Take back what had arrived: a bank may say no days later."""
-    transfer.reason = "R10: customer advises not authorized"
+    transfer.reason = transfer.destined_reason
     _move(broker, transfer, "RETURNED", at)
     is_in = transfer.direction == "INCOMING"
     amount = -transfer.amount if is_in else transfer.amount
@@ -192,7 +230,7 @@ async def cancel(broker: Broker, request: Request) -> Any:
     """Cancel a transfer that has not left yet."""
     account = broker.account(request.path_params["account_id"])
     transfer = broker.books.transfers.get(account.id, {}).get(request.path_params["id"])
-    if transfer is None:
+    if transfer is None or transfer.status == "CANCELED":
         raise Refusal(404, 40410000, "transfer not found")
     if transfer.status not in _CANCELABLE:
         raise Refusal(422, 42210000, "transfer is not cancelable")

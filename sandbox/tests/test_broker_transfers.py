@@ -1,5 +1,7 @@
 """Money in and out, its limits, and the ways it can go wrong."""
 
+from decimal import Decimal
+
 import pytest
 
 from sandbox.tests.conftest import Server
@@ -126,6 +128,27 @@ class TestTransfers:
             "message": "maximum total daily transfer allowed is $50000",
         }
 
+    def test_limits_of_a_day_can_be_set(self, serve):
+        limits = {"transfers_per_day": 1, "transfer_amount_per_day": Decimal(20)}
+        desk = Desk(serve(speed=0, **limits))
+        account_id = desk.open_account()
+        path, bank = f"/v1/accounts/{account_id}/transfers", desk.link_bank(account_id)
+        body = {"transfer_type": "ach", "relationship_id": bank, "direction": "INCOMING"}
+
+        large = desk.call("POST", path, status=422, json=body | {"amount": "20.01"})
+        first = desk.transfer(account_id, bank, "10")
+        second = desk.call("POST", path, status=422, json=body | {"amount": "1"})
+        desk.call("DELETE", f"{path}/{first['id']}", status=204)
+        desk.transfer(account_id, bank, "10")
+        desk.advance(10)
+        desk.transfer(account_id, bank, "5", "OUTGOING")
+
+        assert large["message"] == "maximum total daily transfer allowed is $20"
+        assert second == {
+            "code": 40010001,
+            "message": "maximum number of ACH transfers allowed is 1 per trading day",
+        }
+
     def test_a_queued_transfer_can_be_canceled_and_a_sent_one_cannot(self, desk):
         account_id = desk.open_account()
         relationship_id = desk.link_bank(account_id)
@@ -135,6 +158,8 @@ class TestTransfers:
         desk.advance(1.6)
 
         desk.call("DELETE", f"/v1/accounts/{account_id}/transfers/{second['id']}", status=422)
+        for gone in (first["id"], "none"):
+            desk.call("DELETE", f"/v1/accounts/{account_id}/transfers/{gone}", status=404)
 
         assert sorted(statuses(desk, account_id)) == ["CANCELED", "SENT_TO_CLEARING"]
 
@@ -166,6 +191,41 @@ class TestTransfers:
 
         assert statuses(desk, account_id) == ["REJECTED"]
         assert desk.cash(account_id) == 0
+
+    @pytest.mark.parametrize(
+        ("variant", "reason"),
+        [
+            ("", "R01: insufficient funds"),
+            ("R03", "R03: no account/unable to locate account"),
+            ("R85", "R85: returned by the bank"),
+        ],
+    )
+    def test_a_rejection_gives_the_code_of_the_network(self, desk, variant, reason):
+        account_id = desk.open_account()
+        relationship_id = desk.link_bank(account_id)
+        desk.server.fault(kind="reject_transfer", variant=variant)
+        desk.transfer(account_id, relationship_id, "10")
+        desk.advance(10)
+
+        [sent] = desk.call("GET", f"/v1/accounts/{account_id}/transfers")
+        assert (sent["status"], sent["reason"]) == ("REJECTED", reason)
+
+    def test_a_returned_withdrawal_puts_the_money_back(self, desk):
+        account_id = desk.funded_account("100")
+        [bank] = desk.call("GET", f"/v1/accounts/{account_id}/ach_relationships")
+        desk.server.fault(kind="return_transfer", variant="R16", path="OUTGOING")
+        desk.transfer(account_id, bank["id"], "5")
+        desk.transfer(account_id, bank["id"], "60", "OUTGOING")
+        desk.advance(3.5)
+        gone = desk.cash(account_id)
+        desk.advance(10)
+
+        sent = desk.call("GET", f"/v1/accounts/{account_id}/transfers")
+        ends = {each["amount"]: (each["status"], each["reason"]) for each in sent}
+        assert gone == 45
+        assert desk.cash(account_id) == 105
+        assert ends["60"] == ("RETURNED", "R16: account frozen")
+        assert ends["5"] == ("COMPLETE", None)
 
     def test_a_planned_return_takes_back_what_had_arrived(self, desk):
         account_id = desk.open_account()

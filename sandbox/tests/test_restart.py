@@ -142,13 +142,24 @@ class TestProgram:
             assert len(Desk(server).call("GET", "/v1/accounts")) == 1
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("SANDBOX_SPEED", "3"), ("SANDBOX_MARKET", "real")]
+        ("name", "value"),
+        [
+            ("SANDBOX_SPEED", "3"),
+            ("SANDBOX_MARKET", "real"),
+            ("SANDBOX_PUBLIC_URL", "http://localhost:8900"),
+            ("SANDBOX_TRANSFERS_PER_DAY", "1"),
+            ("SANDBOX_TRANSFER_DAILY_AMOUNT", "100"),
+        ],
     )
     def test_the_environment_chooses(self, monkeypatch, name, value):
         monkeypatch.setenv(name, value)
 
         chosen = Settings.from_environment()
 
-        assert {"SANDBOX_SPEED": str(int(chosen.speed)), "SANDBOX_MARKET": chosen.market}[
-            name
-        ] == value
+        assert {
+            "SANDBOX_SPEED": str(int(chosen.speed)),
+            "SANDBOX_MARKET": chosen.market,
+            "SANDBOX_PUBLIC_URL": chosen.public_url,
+            "SANDBOX_TRANSFERS_PER_DAY": str(chosen.transfers_per_day),
+            "SANDBOX_TRANSFER_DAILY_AMOUNT": str(chosen.transfer_amount_per_day),
+        }[name] == value
