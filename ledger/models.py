@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Sum, Value, When
 
 from core.clock import Now
-from core.db.columns import MoneyColumn, finite, positive
+from core.db.columns import MoneyColumn, QuantityColumn, finite, positive
 from core.ids import new_id
 from core.models import CustomerOwned
 from ledger.states import (
@@ -53,6 +53,13 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """Add up the cash held back."""
         return self._total(frozenset({Book.HELD}))
 
+    def available_and_held(self) -> tuple[Decimal, Decimal]:
+        """Add up the free and the held cash in one go."""
+        totals = self.aggregate(
+            free=_signed(frozenset({Book.AVAILABLE})), held=_signed(frozenset({Book.HELD}))
+        )
+        return totals["free"], totals["held"]
+
     def put_in(self) -> Decimal:
         """Add up what came into the account from outside, less what left it."""
         return -self._total(OUTSIDE)
@@ -64,6 +71,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def moving_cash(self) -> Self:
         """Leave out what only holds cash back or frees it."""
         return self.exclude(kind__in=[EntryKind.HOLD, EntryKind.RELEASE])
+
+    def since(self, at: datetime | None) -> Self:
+        """Keep what was written down from then on; all of it without a time."""
+        return self.all() if at is None else self.filter(recorded_at__gte=at)
 
     def outside(self) -> Self:
         """Keep the external cash flows: what came from outside the account or left it."""
@@ -79,7 +90,7 @@ class Entry(CustomerOwned):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account: "models.ForeignKey[Any, Any]" = models.ForeignKey(
-        ACCOUNT, on_delete=models.PROTECT, related_name="+"
+        ACCOUNT, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     kind = models.CharField(max_length=20, choices=EntryKind.choices)
     debit = models.CharField("to", max_length=12, choices=Book.choices)
@@ -92,6 +103,9 @@ class Entry(CustomerOwned):
         max_length=160, blank=True, help_text="What is the same whoever tells of it."
     )
     symbol = models.CharField(max_length=32, blank=True)
+    quantity = QuantityColumn(
+        null=True, blank=True, help_text="Of a fill, how much was bought or sold with it."
+    )
     reverses = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by"
     )
@@ -104,6 +118,7 @@ class Entry(CustomerOwned):
         verbose_name_plural = "entries"
         constraints = [
             positive("amount", name="ledger_entry_amount"),
+            positive("quantity", name="ledger_entry_quantity"),
             models.CheckConstraint(
                 condition=Q(kind__in=EntryKind.values)
                 & Q(debit__in=Book.values)
@@ -118,9 +133,10 @@ class Entry(CustomerOwned):
             ),
         ]
         indexes = [
+            # The policies look at whose it is: without that column no sum is read from the index.
             models.Index(
-                fields=["account", "debit", "credit"],
-                include=["amount"],
+                fields=["account", "recorded_at"],
+                include=["debit", "credit", "amount", "kind", "user_id"],
                 name="ledger_entry_balance",
             ),
             models.Index(fields=["account", "-occurred_at"], name="ledger_entry_of_account"),
@@ -142,6 +158,10 @@ class Entry(CustomerOwned):
         into, out_of = self.debit in CASH, self.credit in CASH
         amount: Decimal = self.amount
         return ZERO if into == out_of else amount if into else -amount
+
+    def told_by(self) -> list[str]:
+        """List the kinds of witnesses that have told of it."""
+        return sorted(self.witnesses.values_list("kind", flat=True))
 
 
 class Witness(CustomerOwned):
@@ -166,7 +186,12 @@ class Witness(CustomerOwned):
 
 
 class LedgerBook(CustomerOwned):
-    """How far an account's ledger has been compared with the broker's books."""
+    """
+    How far an account's ledger has been compared with the broker's books.
+
+    It is closed up to a day ago: the older entries have been added up, and looked through for
+    witnesses that lack, so that nobody has to read them again.
+    """
 
     account: "models.OneToOneField[Any, Any]" = models.OneToOneField(
         ACCOUNT, on_delete=models.PROTECT, related_name="+", primary_key=True
@@ -177,10 +202,23 @@ class LedgerBook(CustomerOwned):
     compared_at = models.DateTimeField(null=True, blank=True)
     agreed_at = models.DateTimeField(null=True, blank=True)
     broker_cash = MoneyColumn(null=True, blank=True, help_text="As it was compared last.")
+    explained = MoneyColumn(
+        default=ZERO, help_text="A difference that people have explained, so that it is none."
+    )
     due_at = models.DateTimeField(db_default=Now(), db_index=True)
+    closed_until = models.DateTimeField(
+        null=True, blank=True, help_text="What was written down before is added up here."
+    )
+    closed_available = MoneyColumn(default=ZERO, help_text="The free cash then.")
+    closed_held = MoneyColumn(default=ZERO, help_text="The cash held back then.")
 
     class Meta:
-        constraints = [finite("broker_cash", name="ledger_book_broker_cash")]
+        constraints = [
+            finite("closed_available", name="ledger_book_closed_available"),
+            finite("closed_held", name="ledger_book_closed_held"),
+            finite("broker_cash", name="ledger_book_broker_cash"),
+            finite("explained", name="ledger_book_explained"),
+        ]
 
     def __str__(self) -> str:
         return str(self.account_id)
@@ -273,6 +311,10 @@ class Drift(CustomerOwned):
         if to not in UNSETTLED:
             self.settled_at = at
         self.save()
+
+    def forget_proposal(self, *, at: datetime) -> None:
+        """Open it again without what somebody has proposed; the caller holds the row's lock."""
+        self.advance(DriftState.OPEN, at=at, remedy="", note="", proposed_by="", proposed_at=None)
 
 
 def books_of(account_id: UUID) -> EntryQuerySet:

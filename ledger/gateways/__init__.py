@@ -19,7 +19,9 @@ class Activity:
     """
     One line of the broker's books; `cash` is what it does to the account's cash, in dollars.
 
-    `fill_key` names a fill by the broker's order and how much of it was filled by then.
+    Of a fill, `quantity` says how much was filled, and `cumulative` how much of the order then
+    was. A line that `is_canceled` moves nothing, and `previous_id` names one that it takes the
+    place of.
     """
 
     activity_id: str
@@ -28,8 +30,9 @@ class Activity:
     cash: Decimal
     occurred_at: datetime
     symbol: str = ""
-    fill_key: str = ""
     broker_order_id: str = ""
+    quantity: Decimal | None = None
+    cumulative: Decimal | None = None
     previous_id: str = ""
     is_canceled: bool = False
 

@@ -31,9 +31,10 @@ class Migration(migrations.Migration):
                 ('reference', models.UUIDField(blank=True, help_text='The transfer or order that it belongs to, by our id.', null=True)),
                 ('natural_key', models.CharField(blank=True, help_text='What is the same whoever tells of it.', max_length=160)),
                 ('symbol', models.CharField(blank=True, max_length=32)),
+                ('quantity', core.db.columns.QuantityColumn(blank=True, decimal_places=9, help_text='Of a fill, how much was bought or sold with it.', max_digits=24, null=True)),
                 ('occurred_at', models.DateTimeField()),
                 ('recorded_at', models.DateTimeField(db_default=core.clock.Now())),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.brokerageaccount')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.brokerageaccount')),
                 ('reverses', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversed_by', to='ledger.entry')),
             ],
             options={
@@ -75,10 +76,14 @@ class Migration(migrations.Migration):
                 ('compared_at', models.DateTimeField(blank=True, null=True)),
                 ('agreed_at', models.DateTimeField(blank=True, null=True)),
                 ('broker_cash', core.db.columns.MoneyColumn(blank=True, decimal_places=2, help_text='As it was compared last.', max_digits=18, null=True)),
+                ('explained', core.db.columns.MoneyColumn(decimal_places=2, default=Decimal('0.00'), help_text='A difference that people have explained, so that it is none.', max_digits=18)),
                 ('due_at', models.DateTimeField(db_default=core.clock.Now(), db_index=True)),
+                ('closed_until', models.DateTimeField(blank=True, help_text='What was written down before is added up here.', null=True)),
+                ('closed_available', core.db.columns.MoneyColumn(decimal_places=2, default=Decimal('0.00'), help_text='The free cash then.', max_digits=18)),
+                ('closed_held', core.db.columns.MoneyColumn(decimal_places=2, default=Decimal('0.00'), help_text='The cash held back then.', max_digits=18)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('broker_cash__lt', Decimal('10000000000000000'))), name='ledger_book_broker_cash')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('closed_available__lt', Decimal('10000000000000000'))), name='ledger_book_closed_available'), models.CheckConstraint(condition=models.Q(('closed_held__lt', Decimal('10000000000000000'))), name='ledger_book_closed_held'), models.CheckConstraint(condition=models.Q(('broker_cash__lt', Decimal('10000000000000000'))), name='ledger_book_broker_cash'), models.CheckConstraint(condition=models.Q(('explained__lt', Decimal('10000000000000000'))), name='ledger_book_explained')],
             },
         ),
         migrations.CreateModel(
@@ -97,7 +102,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='entry',
-            index=models.Index(fields=['account', 'debit', 'credit'], include=('amount',), name='ledger_entry_balance'),
+            index=models.Index(fields=['account', 'recorded_at'], include=('debit', 'credit', 'amount', 'kind', 'user_id'), name='ledger_entry_balance'),
         ),
         migrations.AddIndex(
             model_name='entry',
@@ -110,6 +115,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='entry',
             constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0), ('amount__lt', Decimal('10000000000000000'))), name='ledger_entry_amount'),
+        ),
+        migrations.AddConstraint(
+            model_name='entry',
+            constraint=models.CheckConstraint(condition=models.Q(('quantity__gt', 0), ('quantity__lt', Decimal('10000000000000000'))), name='ledger_entry_quantity'),
         ),
         migrations.AddConstraint(
             model_name='entry',
@@ -149,7 +158,7 @@ class Migration(migrations.Migration):
         ),
         EnableRowSecurity("ledger_entry"),
         EnableRowSecurity("ledger_witness", agents=""),
-        EnableRowSecurity("ledger_ledgerbook", agents=""),
+        EnableRowSecurity("ledger_ledgerbook"),
         EnableRowSecurity("ledger_drift", agents=""),
         AppendOnly("ledger_entry"),
         AppendOnly("ledger_witness"),
