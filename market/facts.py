@@ -37,6 +37,16 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Day:
+    """A day of the broker's calendar; `settles_on` is when what is traded on it settles."""
+
+    on: date
+    opens_at: datetime
+    closes_at: datetime
+    settles_on: date | None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The latest prices of one symbol; what the vendor does not know is `None`."""
 

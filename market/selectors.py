@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,9 +11,9 @@ import structlog
 
 from core import realtime
 from core.errors import VendorError
-from market import frames, gateways
+from market import frames, gateways, trading_days
 from market.errors import PriceStale, PriceUnavailable, UnknownSymbol
-from market.facts import Session, Snapshot, new_york_date
+from market.facts import NEW_YORK, Session, Snapshot, new_york_date
 from market.models import Instrument, WantedSymbol
 from market.price_book import UNKNOWN, moment, nanoseconds, to_decimal
 
@@ -105,6 +105,35 @@ def get_session(*, at: datetime) -> Session:
     if not _session or not _session[0].is_good(at=at) or _session[0].asked_at > at:
         _session[:] = [gateways.get().broker.session()]
     return _session[0]
+
+
+def business_day(at: datetime, *, cutoff: time) -> date | None:
+    """
+    Return the broker's working day to which a moment belongs, or nothing when nobody can tell.
+
+    Before the cut-off of a working day, in New York, that is the day itself; else it is the next.
+    The broker may be asked, so this has no place inside a transaction.
+    """
+    there = at.astimezone(NEW_YORK)
+    is_working = is_trading_day(there.date())
+    if is_working is None:
+        return None
+    if is_working and there.time() < cutoff:
+        return there.date()
+    return add_business_days(there.date(), 1)
+
+
+def add_business_days(day: date, count: int) -> date | None:
+    """Return the working day so many after a date, or nothing; see `business_day`."""
+    if count < 1:
+        raise ValueError("Only days to come can be added.")
+    days = trading_days.following(day, count)
+    return None if days is None else days[-1]
+
+
+def is_trading_day(day: date) -> bool | None:
+    """Say whether the broker's market has a session on a date, or nothing; see `business_day`."""
+    return trading_days.is_trading_day(day)
 
 
 def read_prices(*, numbers: Collection[int]) -> frames.Frame | None:

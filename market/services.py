@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core import realtime, streams
-from market import following, frames, gateways
+from market import following, frames, gateways, trading_days
 from market.models import Instrument, WantedSymbol
 
 logger = structlog.get_logger()
@@ -56,6 +56,17 @@ def refresh_instruments(*, at: datetime) -> int:
     WantedSymbol.objects.filter(until__lt=at).delete()
     logger.info("instruments.refreshed", count=changed)
     return changed
+
+
+def refresh_calendar(*, at: datetime) -> int:
+    """
+    Take over the broker's calendar when our copy is old or does not reach far enough.
+
+    Returns how many days it has; none when it was not due.
+
+    :raises VendorError: the broker could not be read.
+    """
+    return trading_days.read(at=at) if trading_days.is_due(at=at) else 0
 
 
 def follow_prices() -> bool:

@@ -12,6 +12,12 @@ def refresh_instruments() -> None:
     services.refresh_instruments(at=timezone.now())
 
 
+@shared_task(name="market.refresh_calendar", max_retries=0)
+def refresh_calendar() -> None:
+    """Take over the broker's calendar, once a day or as soon as it is short."""
+    services.refresh_calendar(at=timezone.now())
+
+
 @shared_task(name="market.follow_prices", acks_late=False, max_retries=0, ignore_result=True)
 def follow_prices() -> None:
     """Follow and publish prices for as long as this process leads."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from market.facts import Asset, News, Session, Snapshot
+from market.facts import Asset, Day, News, Session, Snapshot
 
 
 class Broker(Protocol):
@@ -31,6 +31,14 @@ class Broker(Protocol):
     def session(self) -> Session:
         """
         Ask whether the market is open, and until when that holds.
+
+        :raises VendorError: the broker could not be read.
+        """
+        ...
+
+    def calendar(self, start: date, end: date) -> list[Day]:
+        """
+        List the days with a session between two dates, both included; there is at least one.
 
         :raises VendorError: the broker could not be read.
         """

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,7 +10,9 @@ from urllib.parse import quote
 from core.errors import VendorRejected, VendorUnavailable
 from core.vendors import alpaca
 from market.facts import (
+    NEW_YORK,
     Asset,
+    Day,
     Session,
     Snapshot,
     new_york_date,
@@ -51,6 +53,19 @@ class AlpacaBroker:
             raise _unreadable("clock")
         return Session(asked_at=now, is_open=fields["is_open"], changes_at=min(changes))
 
+    def calendar(self, start: date, end: date) -> list[Day]:
+        params = {"start": start.isoformat(), "end": end.isoformat()}
+        answer = alpaca.broker().read("/v1/calendar", params=params)
+        # One day that cannot be read would look like a day off.
+        try:
+            days = [_day(entry) for entry in answer]
+        except (KeyError, TypeError, ValueError) as error:
+            raise _unreadable("its calendar") from error
+        found = [day for day in days if start <= day.on <= end]
+        if not found:
+            raise _unreadable("its calendar")
+        return found
+
 
 class AlpacaData:
     """See the port for what each method promises."""
@@ -87,6 +102,19 @@ def _asset(answer: Any) -> Asset | None:
         tradable=answer.get("tradable") is True,
         fractionable=answer.get("fractionable") is True,
     )
+
+
+def _day(entry: Mapping[str, Any]) -> Day:
+    """Read a day whose times are those of New York."""
+    day = date.fromisoformat(entry["date"])
+    settles = entry.get("settlement_date")
+    opens_at, closes_at = (
+        datetime.combine(day, time.fromisoformat(entry[name]), tzinfo=NEW_YORK)
+        for name in ("open", "close")
+    )
+    if closes_at <= opens_at:
+        raise ValueError("A session that ends before it begins.")
+    return Day(day, opens_at, closes_at, date.fromisoformat(settles) if settles else None)
 
 
 def _snapshot(symbol: str, entry: Mapping[str, Any], *, today: date) -> Snapshot:

@@ -3,11 +3,12 @@
 import queue
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 from core.errors import VendorUnavailable
-from market.facts import Asset, Covered, Session, Snapshot, Trade
+from market import gateways, trading_days
+from market.facts import NEW_YORK, Asset, Covered, Day, Session, Snapshot, Trade
 from market.gateways import Gateways
 from market.price_book import nanoseconds
 
@@ -52,6 +53,8 @@ class FakeBroker:
     is_open: bool = True
     asked: list = field(default_factory=list)
     clock: object = staticmethod(lambda: datetime.now(UTC))
+    days: dict = field(default_factory=dict)
+    error: Exception | None = None
 
     def find_asset(self, symbol):
         self.asked.append(symbol)
@@ -63,6 +66,14 @@ class FakeBroker:
     def session(self):
         now = self.clock()
         return Session(asked_at=now, is_open=self.is_open, changes_at=now + timedelta(hours=1))
+
+    def calendar(self, start, end):
+        self.asked.append((start, end))
+        if self.error is not None:
+            raise self.error
+        if not any(start <= day <= end for day in self.days):
+            raise VendorUnavailable("broker", "There is no calendar.")
+        return [told for day, told in sorted(self.days.items()) if start <= day <= end]
 
 
 @dataclass
@@ -116,6 +127,31 @@ class FakeCompanies:
 
     def profile(self, ticker):
         return self.profiles.get(ticker)
+
+
+def calendar(first, last, *, closed=(), short=()):
+    """The working days between two dates as the broker lists them, by date."""
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return {
+        day: Day(
+            on=day,
+            opens_at=datetime.combine(day, time(9, 30), tzinfo=NEW_YORK),
+            closes_at=datetime.combine(day, time(13 if day in short else 16), tzinfo=NEW_YORK),
+            settles_on=None,
+        )
+        for day in days
+        if day.weekday() < 5 and day not in closed
+    }
+
+
+@contextmanager
+def known_days(days):
+    """Let our copy of the calendar have these days, and the broker tell no others."""
+    parts = vendors()
+    parts.broker.days = days
+    with gateways.use(parts):
+        trading_days.read(at=datetime.now(UTC))
+        yield parts.broker
 
 
 def vendors(*symbols, **parts):
