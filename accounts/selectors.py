@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from accounts import states
 from accounts.models import BrokerageAccount, DocumentRequest, DocumentUpload, Preferences
 from accounts.states import RequestState
 from core.auth import SYSTEM, Kind, Principal, acting_as
@@ -10,6 +13,7 @@ from core.auth.principals import ACT_FOR
 from core.auth.sockets import Admission, bearer_of
 from core.errors import Forbidden, NotFound
 from core.intents.models import IntentStep
+from core.intents.states import IntentState
 
 NO_ACCOUNT = "There is no such account."
 
@@ -31,6 +35,14 @@ def list_accounts(*, principal: Principal) -> list[BrokerageAccount]:
     """List the principal's accounts, the oldest first, without refused applications."""
     with acting_as(principal):
         return list(BrokerageAccount.objects.live().order_by("id"))
+
+
+def active_owners() -> QuerySet[BrokerageAccount, tuple[UUID, str]]:
+    """Return a query for id and owner of every active account; the caller acts as the system."""
+    active = BrokerageAccount.objects.filter(
+        state=IntentState.ACCEPTED, vendor_status=states.ACTIVE
+    )
+    return active.order_by("pk").values_list("pk", "user_id")
 
 
 def broker_id_of(account: BrokerageAccount) -> str:

@@ -24,6 +24,7 @@ from accounts.services.opening import (
     dismiss,
     open_account,
 )
+from accounts.services.oversight import restrict
 from accounts.services.preferences import set_buying_power
 from accounts.services.profiles import read_person
 from accounts.services.status import (
@@ -67,6 +68,7 @@ __all__ = [
     "read_statement",
     "refresh_account",
     "refresh_accounts",
+    "restrict",
     "set_buying_power",
     "sweep_applications",
     "sweep_changes",

@@ -7,7 +7,7 @@ from accounts.models import BrokerageAccount, DocumentRequest, Person
 from accounts.services import notices, opening
 from accounts.states import RequestState
 from core import audit
-from core.auth import Principal, acting_as
+from core.auth import SYSTEM, Principal, acting_as
 from core.errors import CleraError, Invalid, NotFound
 from core.ids import new_id
 from core.intents.states import IntentState
@@ -54,6 +54,25 @@ def freeze(*, staff: Principal, account_id: UUID, reason: str, at: datetime) -> 
         _record("account.frozen", staff, account, reason=why)
         notices.tell_status(account)
     return account
+
+
+def restrict(*, account_id: UUID, reason: str, at: datetime) -> bool:
+    """
+    Freeze an account because of what has happened to it, and say whether that changed anything.
+
+    Joins the caller's transaction. An account that is frozen already stays as it is, and whoever
+    may lift a freeze of our staff's may lift this one.
+
+    :raises NotFound: there is no such account.
+    """
+    with acting_as(SYSTEM):
+        account = _locked(account_id)
+        if account.is_frozen:
+            return False
+        account.freeze(by=SYSTEM.name, reason=reason, at=at)
+        _record("account.frozen", SYSTEM, account, reason=reason)
+        notices.tell_status(account)
+    return True
 
 
 def unfreeze(*, staff: Principal, account_id: UUID, reason: str) -> BrokerageAccount:

@@ -73,6 +73,25 @@ class TestFreeze:
 
         assert row(account).frozen_by == "staff:1"
 
+    def test_by_the_system_is_lifted_by_anybody_who_may_lift_one(self, account):
+        assert services.restrict(account_id=account.pk, reason="A deposit came back.", at=AT)
+
+        assert (row(account).is_frozen, row(account).frozen_by) == (True, SYSTEM.name)
+        oversight.unfreeze(staff=ANN, account_id=account.pk, reason="All well.")
+        assert row(account).is_tradable
+        assert told() == [True, False]
+        assert recorded("account.frozen") == [("account.frozen", SYSTEM.name, "ada")]
+
+    def test_by_the_system_leaves_a_freeze_of_our_staff_alone(self, account):
+        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+
+        assert not services.restrict(account_id=account.pk, reason="A deposit came back.", at=AT)
+
+        assert (row(account).frozen_by, row(account).freeze_reason) == ("staff:1", "Odd logins.")
+        assert told() == [True]
+        with pytest.raises(NotFound):
+            services.restrict(account_id=new_id(), reason="A deposit came back.", at=AT)
+
     @pytest.mark.parametrize("reason", ["", "   ", "\n"])
     def test_needs_a_reason(self, account, reason):
         with pytest.raises(Invalid) as refused:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
+from uuid import UUID
 
 from core.intents.models import Intent
 from core.intents.states import IntentState
@@ -62,6 +63,13 @@ class Courier(Generic[Row]):
     def may_send(self, intent: Row) -> bool:  # noqa: ARG002 - the default has no reason to look
         """Say whether sending is allowed now; read in the transaction that takes the lease."""
         return True
+
+    def lock_above(self, intent_id: UUID) -> None:
+        """
+        Lock what comes before the row in the order of locks, if `settled` is going to need it.
+
+        Runs first in each transaction that may end in `settled`.
+        """
 
     def settled(self, intent: Row, *, before: IntentState, at: datetime) -> None:
         """React, in the same transaction, to the outcome that was just recorded."""

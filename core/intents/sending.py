@@ -60,7 +60,7 @@ def _start(
 
 def _locked(intent_id: UUID, *, through: Courier[Row]) -> Any:
     """Lock the row, with the database's time as `now`."""
-    return rows(through.model).select_for_update().annotate(now=Now()).get(pk=intent_id)
+    return rows(through.model).select_for_update(no_key=True).annotate(now=Now()).get(pk=intent_id)
 
 
 def _begin(intent: Any, *, holder: UUID, at: datetime, **changes: Any) -> None:
@@ -115,7 +115,8 @@ def record(intent_id: UUID, receipt: Receipt, *, through: Courier[Row], at: date
     Safe to repeat: an intent that is already decided keeps its decision.
     """
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        through.lock_above(intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         before = IntentState(intent.state)
         if before not in {S.SENDING, S.UNKNOWN, S.NEEDS_REVIEW}:
             return intent
@@ -138,7 +139,8 @@ def _take_refusal(
 ) -> Row:
     """Believe a no only while the lease is ours: a later sending may have been accepted."""
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        through.lock_above(intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         if intent.lease_holder != holder:
             return intent
         return record(intent_id, receipt, through=through, at=at)
@@ -151,7 +153,8 @@ def dismiss(intent_id: UUID, *, through: Courier[Row], at: datetime) -> Row:
     Any other intent stays as it is.
     """
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        through.lock_above(intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         if intent.state != S.NEEDS_REVIEW:
             return intent
         never = Receipt("", is_accepted=False, reason="An operator found no trace of it.")
@@ -168,7 +171,7 @@ def _put_back(
 ) -> Row:
     """Return to PENDING: the vendor certainly did nothing. Each try waits longer, up to 60 s."""
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         if intent.state != S.SENDING or intent.lease_holder != holder:
             return intent
         wait = max(error.retry_after_seconds or 0, min(60, 2**intent.attempts))
@@ -191,7 +194,7 @@ def _lose_track(
 ) -> Row:
     """Move to UNKNOWN: from here only reading the vendor leads on."""
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         if intent.state != S.SENDING or intent.lease_holder != holder:
             return intent
         lose_track(intent, at=at, reason="The vendor's answer did not arrive.")

@@ -104,7 +104,8 @@ def _unknown(through: Courier[Row]) -> list[UUID]:
 def _cancel(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
     """Give up on what never reached the vendor; the customer submits again."""
     with acting_as(SYSTEM):
-        waiting = rows(through.model).select_for_update(skip_locked=True)
+        through.lock_above(intent_id)
+        waiting = rows(through.model).select_for_update(skip_locked=True, no_key=True)
         intent = waiting.filter(FREE, _is_stale(through), pk=intent_id).first()
         if intent is None:
             return
@@ -125,7 +126,7 @@ def _send(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
 def _abandon(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
     """Whoever was sending died: the vendor may or may not have heard."""
     with acting_as(SYSTEM):
-        waiting = rows(through.model).select_for_update(skip_locked=True)
+        waiting = rows(through.model).select_for_update(skip_locked=True, no_key=True)
         intent = waiting.filter(pk=intent_id, state=S.SENDING, lease_until__lt=Now()).first()
         if intent is not None:
             sending.lose_track(intent, at=at, reason="The sender stopped before the answer came.")
@@ -156,7 +157,7 @@ def resolve(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
 
 def _look_again(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         intent.due_at = Now() + LOOK_AGAIN_EVERY
         intent.save(update_fields=["due_at"])
         intent.refresh_from_db(fields=["due_at"])
@@ -179,7 +180,7 @@ def _no_trace(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime)
 def _wait(intent_id: UUID, *, through: Courier[Row], holder: UUID, counts: bool) -> None:
     """Look again later; only a look-up that the vendor answered counts as a miss."""
     with acting_as(SYSTEM):
-        waiting = rows(through.model).select_for_update()
+        waiting = rows(through.model).select_for_update(no_key=True)
         intent = waiting.filter(pk=intent_id, lease_holder=holder).first()
         if intent is None:
             return
@@ -192,7 +193,8 @@ def _wait(intent_id: UUID, *, through: Courier[Row], holder: UUID, counts: bool)
 
 def _hand_over(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
     with acting_as(SYSTEM):
-        intent = rows(through.model).select_for_update().get(pk=intent_id)
+        through.lock_above(intent_id)
+        intent = rows(through.model).select_for_update(no_key=True).get(pk=intent_id)
         if intent.state != S.UNKNOWN:
             return
         intent.advance(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -290,6 +291,55 @@ def test_a_no_that_comes_after_a_resend_is_not_believed():
     late.refresh_from_db()
     assert (late.state, courier.vendor.parcels) == ("ACCEPTED", [str(late.pk)])
     assert "REJECTED" not in states_of(late)
+
+
+class LocksAbove(ParcelCourier):
+    """Leaves a trace where it would take the locks that come before the row's."""
+
+    def lock_above(self, intent_id):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 'above'")
+
+
+class TestLocksAbove:
+    def order(self, courier, act):
+        """Run it, check that it settled the intent, and name the locks of the last transaction."""
+        with CaptureQueriesContext(connection) as queries:
+            act(courier)
+        assert courier.outcomes
+        said = [query["sql"] for query in queries.captured_queries]
+        locks = ["above" if sql == "SELECT 'above'" else "row" for sql in said if _is_lock(sql)]
+        return locks[-2:]
+
+    @pytest.mark.parametrize("resends", [False, True])
+    @pytest.mark.parametrize("answer", [None, NO])
+    def test_come_before_the_rows_when_the_vendor_has_answered(self, resends, answer):
+        courier = LocksAbove(Vendor(answers=[answer]), resends=resends)
+        parcel = new_parcel()
+
+        assert self.order(courier, lambda courier: send(parcel, courier)) == ["above", "row"]
+
+    def test_and_when_it_is_canceled_found_missing_or_dismissed(self):
+        stale = LocksAbove(Vendor())
+        new_parcel()
+        pass_time(301)
+        assert self.order(stale, sweep) == ["above", "row"]
+
+        lost = LocksAbove(Vendor(answers=[UNCLEAR], accepts=False))
+        parcel = send(new_parcel(), lost)
+        for _ in range(2):
+            sweep(lost)
+            pass_time(10)
+        assert self.order(lost, sweep) == ["above", "row"]
+
+        def dismiss(courier):
+            sending.dismiss(parcel.pk, through=courier, at=AT)
+
+        assert self.order(lost, dismiss) == ["above", "row"]
+
+
+def _is_lock(sql):
+    return sql == "SELECT 'above'" or ("FOR " in sql and 'FROM "core_parcel"' in sql)
 
 
 @pytest.mark.django_db(transaction=True)
