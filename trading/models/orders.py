@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from core.clock import Now
 from core.db.columns import BEYOND, MoneyColumn, PriceColumn, QuantityColumn, positive
@@ -40,6 +40,10 @@ class OrderQuerySet(IntentQuerySet["Order"]):
             & ~Q(state=IntentState.ACCEPTED, vendor_status__in=sorted(TERMINAL))
         )
 
+    def untold(self) -> Self:
+        """Keep those of which more was filled than the cash ledger was told of."""
+        return self.filter(posted_quantity__lt=F("filled_quantity"))
+
 
 class Order(Intent, CustomerOwned):
     """
@@ -47,7 +51,7 @@ class Order(Intent, CustomerOwned):
 
     `vendor_status` is the broker's word for it. `reserved_cash` and `reserved_quantity` are what
     the stored holdings do not know to be taken yet; `booked_quantity` is how much of what was
-    filled they already contain.
+    filled they already contain, `posted_quantity` how much the cash ledger was told of.
     """
 
     account = models.ForeignKey(ACCOUNT, on_delete=models.PROTECT, related_name="+")
@@ -65,6 +69,7 @@ class Order(Intent, CustomerOwned):
     filled_quantity = QuantityColumn(default=ZERO)
     average_price = PriceColumn(null=True, blank=True)
     booked_quantity = QuantityColumn(default=ZERO, editable=False)
+    posted_quantity = QuantityColumn(default=ZERO, editable=False)
     reserved_cash = MoneyColumn(default=ZERO, editable=False)
     reserved_quantity = QuantityColumn(default=ZERO, editable=False)
     broker_record = models.JSONField(
@@ -93,6 +98,10 @@ class Order(Intent, CustomerOwned):
                 name="trading_order_filled",
             ),
             models.CheckConstraint(
+                condition=Q(posted_quantity__gte=0) & Q(posted_quantity__lt=BEYOND),
+                name="trading_order_posted",
+            ),
+            models.CheckConstraint(
                 condition=Q(reserved_cash__gte=0)
                 & Q(reserved_cash__lt=BEYOND)
                 & Q(reserved_quantity__gte=0)
@@ -117,6 +126,11 @@ class Order(Intent, CustomerOwned):
                 condition=~Q(state__in=["REJECTED", "CANCELED"])
                 & ~Q(state="ACCEPTED", vendor_status__in=sorted(TERMINAL)),
                 name="trading_order_working",
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(posted_quantity__lt=F("filled_quantity")),
+                name="trading_order_untold",
             ),
         ]
 
@@ -231,6 +245,11 @@ class Order(Intent, CustomerOwned):
     def is_booked(self) -> bool:
         """Say whether the stored holdings contain all that was filled."""
         return bool(self.booked_quantity >= self.filled_quantity)
+
+    @property
+    def is_posted(self) -> bool:
+        """Say whether the cash ledger was told of all that was filled."""
+        return bool(self.posted_quantity >= self.filled_quantity)
 
     @property
     def is_refused(self) -> bool:

@@ -22,7 +22,7 @@ from core.jobs import enqueue
 from trading.events import OrderFilled, OrderSettled
 from trading.gateways import BrokerOrder, TradeNews, get_broker
 from trading.models import Execution, Order
-from trading.services import holdings
+from trading.services import books, holdings
 from trading.services.orders import OrderCourier, receipt_of
 from trading.states import KNOWN, is_open, may_become
 
@@ -58,7 +58,7 @@ def _apply(payload: Mapping[str, Any]) -> None:
         execution = _execution_of(news, order)
         if news.is_correction:
             _take_back(news, order)
-        take_over(order, news.order, execution=execution)
+        take_over(order, news.order, execution=execution, at=news.at)
 
 
 def _order_id_of(news: TradeNews) -> UUID | None:
@@ -125,21 +125,32 @@ def _execution_of(news: TradeNews, order: Order) -> Execution | None:
             "at": news.at,
         },
     )
-    return execution if is_new else None
+    if not is_new:
+        return None
+    books.post_fill(execution, order, told=news.order)
+    return execution
 
 
 def _take_back(news: TradeNews, order: Order) -> None:
     """Mark a fill that the exchange has canceled or changed; only a reading tells what is true."""
     logger.error("order.execution_corrected", id=str(order.pk), event_kind=news.kind)
     gone = {news.execution_id, news.previous_execution_id} - {""}
-    Execution.objects.filter(order=order, execution_id__in=gone).update(is_busted=True)
+    standing = Execution.objects.filter(order=order, execution_id__in=gone, is_busted=False)
+    void = standing.aggregate(total=Sum("quantity"))["total"] or ZERO
+    standing.update(is_busted=True)
     order.filled_quantity = news.order.filled_quantity
     order.average_price = news.order.average_price
-    order.save(update_fields=["filled_quantity", "average_price"])
+    stands = books.take_back(news, order, gone=gone)
+    if void:  # told for the first time
+        order.posted_quantity = max(order.posted_quantity - void, ZERO) + stands
+    order.posted_quantity = min(order.posted_quantity, order.filled_quantity)
+    order.save(update_fields=["filled_quantity", "average_price", "posted_quantity"])
     holdings.request_sync(account_id=order.account_id)
 
 
-def take_over(order: Order, told: BrokerOrder, *, execution: Execution | None = None) -> bool:
+def take_over(
+    order: Order, told: BrokerOrder, *, at: datetime, execution: Execution | None = None
+) -> bool:
     """
     Bring a locked order up to what the broker says, and the holdings with it.
 
@@ -171,6 +182,7 @@ def take_over(order: Order, told: BrokerOrder, *, execution: Execution | None = 
     order.save()
     if is_newer_status:
         order.note_status(before)
+    books.let_go(order, at=at)
     if was_working and not order.is_working:
         publish(OrderSettled(order.pk, order.account_id))
     if filled > filled_before or execution is not None:
@@ -194,9 +206,9 @@ def _book(order: Order, execution: Execution, *, executed: Decimal) -> None:
     order.booked_quantity += booked
 
 
-def catch_up(order_id: UUID, told: BrokerOrder) -> bool:
+def catch_up(order_id: UUID, told: BrokerOrder, *, at: datetime) -> bool:
     """Bring an order up to what a reading of the broker says; false when that is nothing new."""
     with acting_as(SYSTEM):
         account_id = Order.objects.values_list("account_id", flat=True).get(pk=order_id)
         accounts.lock_account(account_id=account_id)
-        return take_over(Order.objects.locked(order_id), told)
+        return take_over(Order.objects.locked(order_id), told, at=at)

@@ -25,7 +25,7 @@ from trading.events import OrderFilled, OrderSettled
 from trading.gateways import BrokerOrder, get_broker
 from trading.models import RISK_REFUSED, CashBalance, Order
 from trading.selectors import MarketView
-from trading.services import holdings
+from trading.services import books, holdings
 from trading.states import is_open, may_become
 from trading.tickets import Ticket
 
@@ -95,12 +95,13 @@ class OrderCourier(Courier[Order]):
         intent: Order,
         *,
         before: IntentState,  # noqa: ARG002 - the courier's signature
-        at: datetime,  # noqa: ARG002
+        at: datetime,
     ) -> None:
         """Free what is no longer needed and tell the other apps."""
         if not intent.is_working and intent.is_booked:
             intent.release()
             intent.save(update_fields=["reserved_cash", "reserved_quantity"])
+        books.let_go(intent, at=at)
         if not intent.is_working or intent.state == IntentState.NEEDS_REVIEW:
             publish(OrderSettled(intent.pk, intent.account_id))
         if not intent.is_booked:
@@ -202,6 +203,7 @@ def open_order(
         placed_by=principal.name,
         at=at,
     )
+    books.hold_cash(order, at=at)
     if not verdict.is_allowed:
         publish(OrderSettled(order.pk, account.pk))
     logger.info("order.recorded", id=str(order.pk), allowed=verdict.is_allowed, rule=verdict.rule)
@@ -277,6 +279,7 @@ def cancel_order(
         order = Order.objects.locked(seen.pk)
         if order.state == IntentState.PENDING:
             order.withdraw(at=at, reason="Canceled before it was sent.")
+            books.let_go(order, at=at)
             publish(OrderSettled(order.pk, order.account_id))
             return order
         if not order.is_working:

@@ -11,7 +11,7 @@ from core.errors import CleraError
 from core.intents import sending, sweeping
 from trading.gateways import get_broker
 from trading.models import CashBalance, Order
-from trading.services import holdings, news
+from trading.services import books, holdings, news
 from trading.services.orders import OrderCourier
 
 logger = structlog.get_logger()
@@ -34,11 +34,12 @@ def heal_accounts(*, at: datetime) -> dict[str, int]:
     counts = {"accounts": 0, "orders": 0, "holdings": 0}
     for account_id in _accounts_to_read():
         try:
-            counts["orders"] += _heal_orders(account_id)
+            counts["orders"] += _heal_orders(account_id, at=at)
             counts["holdings"] += len(holdings.sync_holdings(account_id=account_id, at=at))
             counts["accounts"] += 1
         except CleraError as error:
             logger.warning("heal.account_failed", account_id=str(account_id), error=error.code)
+    books.confirm_untold(at=at)
     if counts["orders"] or counts["holdings"]:
         logger.warning("heal.drift", **counts)
     return counts
@@ -53,7 +54,7 @@ def _accounts_to_read() -> list[UUID]:
     return list(ids)[:MOST_ACCOUNTS]
 
 
-def _heal_orders(account_id: UUID) -> int:
+def _heal_orders(account_id: UUID, *, at: datetime) -> int:
     """Compare the open orders with the broker's; count those whose events never came."""
     with acting_as(SYSTEM):
         working = list(Order.objects.filter(account_id=account_id, state="ACCEPTED").working())
@@ -70,5 +71,5 @@ def _heal_orders(account_id: UUID) -> int:
             broker_account_id=broker_account_id, client_order_id=order.client_order_id
         )
         if current is not None:
-            healed += news.catch_up(order.pk, current)
+            healed += news.catch_up(order.pk, current, at=at)
     return healed

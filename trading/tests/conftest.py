@@ -10,10 +10,12 @@ from accounts import services as account_services
 from accounts.tests.factories import application
 from core import realtime
 from core.tests.sandboxes import running
+from ledger.tests import invariants as ledger_invariants
+from ledger.tests.agreement import ledger_agrees, may_differ  # noqa: F401 - fixtures
 from market import frames
 from trading import gateways, services
 from trading.gateways.fake import FakeBroker
-from trading.tests import factories
+from trading.tests import factories, invariants
 from trading.tests.factories import customer
 
 
@@ -114,3 +116,13 @@ def _same_time(request):
     if uses_database and connection.connection is not None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('clera.clock_offset', '', false)")
+
+
+@pytest.fixture(autouse=True)
+def _books_are_right(request):
+    """Look after every test whether the cash ledger knows of its orders what it has to."""
+    yield
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses_database and not connection.needs_rollback:
+        ledger_invariants.check()
+        invariants.check()

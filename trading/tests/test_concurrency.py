@@ -1,5 +1,6 @@
 """Many at once, and processes that die in the middle: one order, whatever happens."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -15,9 +16,12 @@ import pytest
 from django.db import connection
 
 from core.errors import CleraError
+from ledger import services as ledger
+from ledger.tests import invariants as ledger_invariants
 from trading import approvals, proposals, risk, services
 from trading.tests.conftest import client_of
 from trading.tests.factories import buy, customer, orders_of, pass_time, reload
+from trading.tests.test_faults import keep_events
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,6 +157,36 @@ services.place_order(
     at=datetime.now(UTC),
 )
 """
+
+
+class TestTheLedger:
+    def test_is_right_however_answers_news_and_readings_meet(self, sandbox, account, place):
+        services.sync_holdings(account_id=account.pk, at=now())
+        turns = itertools.count()
+        others = (
+            services.apply_events,
+            lambda: services.heal_accounts(at=now()),
+            lambda: ledger.compare_account(account_id=account.pk, at=now()),
+        )
+
+        def act():
+            number = next(turns)
+            if number % 2:
+                return others[number // 2 % len(others)]()
+            order = place(buy("AAPL", notional=f"{20 + number}.00"))
+            sandbox.advance(0.5)
+            keep_events()
+            return order
+
+        outcomes = all_at_once(act, count=50)
+        sandbox.advance(2)
+        keep_events()
+        services.apply_events()
+
+        assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
+        assert {order.vendor_status for order in orders_of(account)} == {"filled"}
+        assert len(orders_of(account)) == 25
+        assert ledger_invariants.open_holds() == {}
 
 
 class TestAProcessKilled:
