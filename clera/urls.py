@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 urlpatterns = [
     path("", include("core.urls")),
     path("", include("accounts.urls")),
+    path("", include("ledger.urls")),
     path("", include("funding.urls")),
     path("", include("market.urls")),
     path("", include("trading.urls")),

@@ -29,7 +29,8 @@ class LinkState(models.TextChoices):
     """
     How far a customer has come with a page of Plaid's.
 
-    An exchange that got lost cannot be repeated, so EXCHANGING ends in FAILED: link again.
+    An exchange that got lost cannot be repeated, so EXCHANGING ends in FAILED: link again. One
+    that certainly did not happen goes back to OPEN.
     """
 
     OPEN = "OPEN"
@@ -45,7 +46,7 @@ class LinkState(models.TextChoices):
 _L = LinkState
 LINK_MOVES: Final[dict[LinkState, frozenset[LinkState]]] = {
     _L.OPEN: frozenset({_L.EXCHANGING, _L.UPDATED, _L.DUPLICATE, _L.FAILED, _L.EXPIRED}),
-    _L.EXCHANGING: frozenset({_L.EXCHANGED, _L.DUPLICATE, _L.FAILED}),
+    _L.EXCHANGING: frozenset({_L.OPEN, _L.EXCHANGED, _L.DUPLICATE, _L.FAILED}),
     _L.EXCHANGED: frozenset({_L.LINKED, _L.DUPLICATE, _L.FAILED}),
     _L.LINKED: frozenset(),
     _L.UPDATED: frozenset(),
@@ -54,6 +55,8 @@ LINK_MOVES: Final[dict[LinkState, frozenset[LinkState]]] = {
     _L.EXPIRED: frozenset(),
 }
 LINK_WAITING: Final = frozenset({_L.OPEN, _L.EXCHANGING, _L.EXCHANGED})
+# Where the token that is good for one exchange is still of use.
+TOKEN_NEEDED: Final = frozenset({_L.OPEN, _L.EXCHANGING})
 
 
 class ItemState(models.TextChoices):
@@ -91,8 +94,10 @@ APPROVED: Final = "APPROVED"
 COMPLETE: Final = "COMPLETE"
 RETURNED: Final = "RETURNED"
 
-RELATIONSHIP_MOVING: Final = frozenset({"QUEUED", "PENDING", "CANCEL_REQUESTED"})
-RELATIONSHIP_GONE: Final = frozenset({"CANCELED"})
+CANCELED: Final = "CANCELED"
+CANCEL_REQUESTED: Final = "CANCEL_REQUESTED"
+RELATIONSHIP_MOVING: Final = frozenset({"QUEUED", "PENDING", CANCEL_REQUESTED})
+RELATIONSHIP_GONE: Final = frozenset({CANCELED})
 RELATIONSHIP_KNOWN: Final = RELATIONSHIP_MOVING | RELATIONSHIP_GONE | {APPROVED}
 
 TRANSFER_MOVING: Final = frozenset(
@@ -102,6 +107,10 @@ TRANSFER_MOVING: Final = frozenset(
 TRANSFER_ENDED: Final = frozenset(
     {COMPLETE, "SETTLED", "REJECTED", "CANCELED", "EXPIRED", RETURNED}
 )
+# The money is where it was to go.
+TRANSFER_ARRIVED: Final = frozenset({COMPLETE, "SETTLED"})
+# These have certainly moved nothing.
+TRANSFER_UNDONE: Final = frozenset({"REJECTED", "CANCELED", "EXPIRED"})
 # The broker lets go of a transfer only before it has left.
 TRANSFER_CANCELABLE: Final = frozenset({"QUEUED", "APPROVAL_PENDING", "PENDING"})
 TRANSFER_KNOWN: Final = TRANSFER_MOVING | TRANSFER_ENDED

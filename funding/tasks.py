@@ -3,7 +3,17 @@
 from celery import shared_task
 from django.utils import timezone
 
-from funding.services import bank_upkeep, news, transfer_upkeep
+from funding.services import (
+    bank_upkeep,
+    cancellations,
+    items,
+    linking,
+    news,
+    removals,
+    transfer_upkeep,
+    verdicts,
+    webhooks,
+)
 
 
 @shared_task(name="funding.sweep_relationships")
@@ -12,11 +22,29 @@ def sweep_relationships() -> None:
     bank_upkeep.sweep_relationships(at=timezone.now())
 
 
+@shared_task(name="funding.sweep_removals")
+def sweep_removals() -> None:
+    """Send the removals of banks that wait too long and resolve what is unknown."""
+    removals.sweep_removals(at=timezone.now())
+
+
+@shared_task(name="funding.withdraw_verdicts")
+def withdraw_verdicts() -> None:
+    """Take back proposals about transfers that have been found meanwhile."""
+    verdicts.withdraw_settled(at=timezone.now())
+
+
 @shared_task(name="funding.sweep_transfers")
 def sweep_transfers() -> None:
     """Move on the transfers that wait, then apply the news that waited for them."""
     transfer_upkeep.sweep_transfers(at=timezone.now())
     news.apply_events()
+
+
+@shared_task(name="funding.sweep_cancellations")
+def sweep_cancellations() -> None:
+    """Send the cancellations that wait too long and resolve what is unknown."""
+    cancellations.sweep_cancellations(at=timezone.now())
 
 
 @shared_task(name="funding.follow_events", acks_late=False)
@@ -29,6 +57,25 @@ def follow_events() -> None:
 def apply_events() -> None:
     """Apply what the inbox has kept."""
     news.apply_events()
+
+
+@shared_task(name="funding.apply_webhooks")
+def apply_webhooks() -> None:
+    """Have Plaid asked about whatever its webhooks have named."""
+    webhooks.apply_webhooks()
+
+
+@shared_task(name="funding.sweep_links")
+def sweep_links() -> None:
+    """Carry on with every sign-in at a bank that is due, and with what is to be removed."""
+    webhooks.apply_webhooks()
+    linking.sweep_links(at=timezone.now())
+
+
+@shared_task(name="funding.refresh_items")
+def refresh_items() -> None:
+    """Ask Plaid whether the sign-ins still work that were not looked at for long."""
+    items.refresh_items(at=timezone.now())
 
 
 @shared_task(name="funding.refresh_relationships")

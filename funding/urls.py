@@ -10,6 +10,8 @@ urlpatterns = [
         plaid.RelationshipLinks.as_view(),
         name="create-ach-relationship-link",
     ),
+    path("process-plaid-token", plaid.ProcessedTokens.as_view(), name="process-plaid-token"),
+    path("webhook/plaid", plaid.Webhooks.as_view(), name="plaid-webhook"),
     path(
         "create-ach-relationship-manual",
         banks.ManualRelationships.as_view(),
@@ -25,10 +27,25 @@ urlpatterns = [
         banks.AccountRelationships.as_view(),
         name="get-ach-relationships-of-account",
     ),
+    path(
+        "delete-ach-relationship",
+        banks.RemovedRelationships.as_view(),
+        name="delete-ach-relationship",
+    ),
+    path(
+        "api/account/<str:account_id>/ach-relationships/<str:relationship_id>",
+        banks.AccountRelationship.as_view(),
+        name="account-relationship",
+    ),
     path("initiate-ach-transfer", transfers.Transfers.as_view(), name="initiate-ach-transfer"),
     path(
         "api/account/<str:account_id>/transfers",
         transfers.AccountTransfers.as_view(),
         name="account-transfers",
+    ),
+    path(
+        "api/account/<str:account_id>/transfers/<str:transfer_id>",
+        transfers.AccountTransfer.as_view(),
+        name="account-transfer",
     ),
 ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 TAGS = [
     {"name": "Accounts", "description": "Opening an account at the broker, and who is asking."},
     {"name": "Funding", "description": "Linked banks, and money on its way in or out."},
+    {"name": "Ledger", "description": "An account's cash, and every movement of it."},
     {"name": "Trading", "description": "Orders, positions, cash, and the agents' proposals."},
     {"name": "Portfolio", "description": "What an account is worth now."},
     {"name": "Market", "description": "Companies behind the tickers."},

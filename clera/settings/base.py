@@ -1,19 +1,28 @@
 """Every setting, read from the environment in this one place; `.env.example` explains each."""
 
 import os
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from clera.settings import api_docs, backoffice, rates
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
     """The environment, in which an empty variable is one that is not set."""
+
+    def time_of_day(self, var: str, default: str) -> time:
+        """Read a time of day such as 19:30."""
+        text = self.str(var, default)
+        try:
+            return time.fromisoformat(text)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}={text} is no time of day like 19:30.") from error
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         if os.environ.get(var) == "":
@@ -188,18 +197,27 @@ CELERY_BEAT_SCHEDULE = {
     "extend audit": {"task": "core.extend_audit", "schedule": 2.0},
     "anchor audit": {"task": "core.anchor_audit", "schedule": 24 * 3600.0},
     "sweep relationships": {"task": "funding.sweep_relationships", "schedule": 5.0},
+    "sweep removals": {"task": "funding.sweep_removals", "schedule": 5.0},
+    "withdraw verdicts": {"task": "funding.withdraw_verdicts", "schedule": 30.0},
+    "sweep cancellations": {"task": "funding.sweep_cancellations", "schedule": 5.0},
     "sweep transfers": {"task": "funding.sweep_transfers", "schedule": 5.0},
+    "sweep links": {"task": "funding.sweep_links", "schedule": 5.0},
+    "refresh items": {"task": "funding.refresh_items", "schedule": 60.0},
     "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
     "expire proposals": {"task": "trading.expire_proposals", "schedule": 5.0},
     "sweep runs": {"task": "chat.sweep_runs", "schedule": 10.0},
     "heal": {"task": "trading.heal_accounts", "schedule": 60.0},
     "refresh accounts": {"task": "accounts.refresh_accounts", "schedule": 30.0},
     "refresh relationships": {"task": "funding.refresh_relationships", "schedule": 30.0},
+    "compare ledgers": {"task": "ledger.compare_due", "schedule": 30.0},
     "refresh transfers": {"task": "funding.refresh_transfers", "schedule": 30.0},
     "refresh instruments": {"task": "market.refresh_instruments", "schedule": 6 * 3600.0},
+    # Most times there is nothing to do: it reads once a day, and soon after the first start.
+    "refresh calendar": {"task": "market.refresh_calendar", "schedule": 300.0},
     "follow prices": {"task": "market.follow_prices", "schedule": 10.0, "options": _STREAM},
     "follow accounts": {"task": "accounts.follow_events", "schedule": 10.0, "options": _STREAM},
     "follow funding": {"task": "funding.follow_events", "schedule": 10.0, "options": _STREAM},
+    "follow ledger": {"task": "ledger.follow_events", "schedule": 10.0, "options": _STREAM},
     "follow trades": {"task": "trading.follow_events", "schedule": 10.0, "options": _STREAM},
     "heartbeat": {"task": "core.beat_heartbeat", "schedule": 5.0},
     "heartbeat money": {"task": "core.beat_heartbeat_money", "schedule": 5.0},
@@ -217,8 +235,9 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=None)
 RATE_LIMITS = rates.with_changes(env.dict("RATE_LIMITS", default={}))
 # A Redis that takes longer to count than this is away.
 RATE_LIMIT_TIMEOUT_MS = env.int("RATE_LIMIT_TIMEOUT_MS", 250)
-# Probes must be answered whoever else is busy, and the staff's sign-in has limits of its own.
-RATE_LIMIT_EXEMPT_PATHS = ("/health", "/api/health", "/api/ready", "/admin/")
+# Probes must be answered whoever else is busy; the staff's sign-in and webhooks have limits of
+# their own.
+RATE_LIMIT_EXEMPT_PATHS = ("/health", "/api/health", "/api/ready", "/admin/", "/webhook/plaid")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "core.api.authentication.BearerToken",
@@ -270,6 +289,10 @@ PLAID_URL = env.str("PLAID_URL", f"{SANDBOX_URL}/plaid")
 PLAID_CLIENT_ID = env.str("PLAID_CLIENT_ID", "sandbox-client")
 PLAID_SECRET = env.str("PLAID_SECRET", "sandbox-secret")
 PLAID_REDIRECT_URIS = env.list("PLAID_REDIRECT_URIS", default=["https://app.example.com/callback"])
+PLAID_WEBHOOK_URL = env.str(
+    "PLAID_WEBHOOK_URL",
+    f"{BACKEND_PUBLIC_URL.rstrip('/')}/webhook/plaid" if BACKEND_PUBLIC_URL else "",
+)
 FMP_URL = env.str("FMP_URL", f"{SANDBOX_URL}/fmp")
 FMP_API_KEY = env.str("FMP_API_KEY", "sandbox-fmp")
 GROQ_URL = env.str("GROQ_URL", f"{SANDBOX_URL}/groq")
@@ -295,7 +318,7 @@ TRANSFER_LARGEST = Decimal(env.str("TRANSFER_LARGEST", "50000"))
 TRANSFER_DAILY_AMOUNT = Decimal(env.str("TRANSFER_DAILY_AMOUNT", "50000"))
 TRANSFER_DAILY_COUNT = env.int("TRANSFER_DAILY_COUNT", 10)
 # In New York, on the broker's working days; what comes later is handed in on the next one.
-ACH_CUTOFF = env.str("ACH_CUTOFF", "19:30")
+ACH_CUTOFF = env.time_of_day("ACH_CUTOFF", "19:30")
 ACH_BUSINESS_DAYS = env.int("ACH_BUSINESS_DAYS", 3)
 LEDGER_COMPARE_SECONDS = env.int("LEDGER_COMPARE_SECONDS", 24 * 3600)
 # A difference that is still there after so long is none of news on its way.

@@ -60,10 +60,22 @@ def _others(settings: Mapping[str, Any]) -> Iterator[str]:
         "PLAID_ENV=development is gone at Plaid; use sandbox or production": (
             settings["PLAID_ENV"] == "development"
         ),
+        "PLAID_REDIRECT_URIS must name where customers come back to": (
+            not settings["PLAID_REDIRECT_URIS"]
+        ),
+        "PLAID_WEBHOOK_URL must be https and not this machine": _is_unsafe(
+            settings["PLAID_WEBHOOK_URL"]
+        ),
         # A sender must know its call's end before anyone may take the intent for abandoned.
         "INTENT_LEASE_SECONDS must be more than twice VENDOR_TOTAL_SECONDS": lease <= 2 * call,
     }
     yield from (message for message, is_broken in broken.items() if is_broken)
+
+
+def _is_unsafe(webhook_url: str) -> bool:
+    """Tell whether a webhook could be read or made up on its way; none at all is safe."""
+    url = urlsplit(webhook_url)
+    return bool(webhook_url) and (url.scheme != "https" or url.hostname in LOOPBACK)
 
 
 def refuse_unsafe(settings: Mapping[str, Any]) -> None:

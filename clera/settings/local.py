@@ -13,6 +13,14 @@ LOG_JSON = env.bool("LOG_JSON", False)
 # The sandbox has the table; a real project is written to only when asked for.
 SUPABASE_WRITE_BACK = env.bool("SUPABASE_WRITE_BACK", SUPABASE_URL.startswith(SANDBOX_URL))
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", False)
+_OWN_PORT = env.int("PORT", 8000)
+# The page at / is a frontend like any other.
+PLAID_REDIRECT_URIS = [
+    *PLAID_REDIRECT_URIS,
+    f"http://127.0.0.1:{_OWN_PORT}/",
+    f"http://localhost:{_OWN_PORT}/",
+]
+PLAID_WEBHOOK_URL = PLAID_WEBHOOK_URL or f"http://127.0.0.1:{_OWN_PORT}/webhook/plaid"
 WHITENOISE_AUTOREFRESH = True  # nothing is collected, so there is no folder to scan at the start
 
 # The documentation page signs the demo customer in by itself.

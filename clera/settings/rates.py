@@ -14,6 +14,8 @@ DEFAULTS = {
     "money": "30/minute",
     "documents": "30/minute",
     "sign_up": "10/hour",
+    # One address of Plaid's, which tells of many customers and tries again when it is refused.
+    "webhooks": "12000/minute",
     "service.read": "6000/minute",
     "service.write": "1200/minute",
     "service.money": "300/minute",

@@ -13,3 +13,4 @@ RATE_LIMITS = dict.fromkeys(RATE_LIMITS, "1000000/minute")  # tests of limits se
 RATE_LIMIT_TIMEOUT_MS = 2000
 LOG_LEVEL = "WARNING"
 SUPABASE_WRITE_BACK = False
+PLAID_WEBHOOK_URL = ""  # tests that want webhooks name where they listen

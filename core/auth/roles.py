@@ -27,13 +27,18 @@ GRANTS: Final[dict[Role, frozenset[str]]] = {
         {
             "accounts.operate_brokerageaccount",
             "accounts.reveal_pii",
+            "funding.propose_verdict",
+            "funding.resolve_transferreturn",
+            "ledger.propose_drift",
         }
     ),
     Role.APPROVER: frozenset(
         {
             "accounts.approve_brokerageaccount",
             "core.manage_apikey",
-            "funding.change_transfer",  # settles what the broker shows no trace of
+            "funding.change_transferlimit",
+            "funding.confirm_verdict",  # settles what the broker shows no trace of
+            "ledger.resolve_drift",
         }
     ),
 }

@@ -44,6 +44,21 @@ COLOURS: Final[dict[str, str]] = {
     "WITHDRAWN": "",
     "ACTIVE": "success",
     "ACTION_REQUIRED": "warning",
+    "PROPOSED": "info",
+    "SUSPECTED": "warning",
+    "HEALED": "success",
+    "RETURNED": "danger",
+    "RESOLVED": "success",
+    "CONFIRMED": "success",
+    "LOGIN_REQUIRED": "warning",
+    "BROKEN": "danger",
+    "REMOVING": "info",
+    "REMOVED": "",
+    "EXCHANGING": "info",
+    "EXCHANGED": "info",
+    "LINKED": "success",
+    "UPDATED": "success",
+    "DUPLICATE": "warning",
 }
 
 

@@ -111,17 +111,90 @@ def money_of(account):
         number_index=f"index-of-{BANK_NUMBER}",
         sealed_payload=BANK_NUMBER.encode(),
     )
-    model("funding.Transfer").objects.create(
+    transfer = model("funding.Transfer").objects.create(
         **owner,
         relationship=bank,
         state="NEEDS_REVIEW",
         reason="Three readings found no trace.",
         direction="INCOMING",
         amount=Decimal("1234.5"),
+        evidence={"looked_at": NOW.isoformat(), "entries": [seen_at_broker()]},
     )
+    trouble_of(owner, bank, transfer)
     model("trading.CashBalance").objects.create(
         **owner, cash=Decimal("1000.5"), buying_power=Decimal(900), fetched_at=NOW
     )
+
+
+def ledger_of(account):
+    owner = {"user_id": account.user_id, "account": account}
+    entry = model("ledger.Entry").objects.create(
+        **owner,
+        kind="DEPOSIT",
+        debit="AVAILABLE",
+        credit="BANK",
+        amount=Decimal("250.5"),
+        reference=uuid4(),
+        occurred_at=NOW,
+    )
+    model("ledger.Witness").objects.create(
+        user_id=account.user_id, entry=entry, kind="TRANSFER", external_id=str(uuid4())
+    )
+    model("ledger.LedgerBook").objects.create(**owner, broker_cash=Decimal("238.16"))
+    model("ledger.Drift").objects.create(
+        **owner,
+        kind="BALANCE",
+        difference=Decimal("-12.34"),
+        evidence={"broker": "238.16", "ours": "250.50"},
+        state="PROPOSED",
+        remedy="EXPLAINED",
+        note="Ticket 1",
+        proposed_by="staff:1",
+        proposed_at=NOW,
+    )
+
+
+def seen_at_broker():
+    return {
+        "id": str(uuid4()),
+        "amount": "1234.50",
+        "direction": "INCOMING",
+        "status": "QUEUED",
+        "created_at": NOW.isoformat(),
+        "is_taken": False,
+    }
+
+
+def trouble_of(owner, bank, transfer):
+    """What may become of a transfer and of a bank."""
+    model("funding.ReviewVerdict").objects.create(
+        user_id=owner["user_id"],
+        transfer=transfer,
+        verdict="DISMISS",
+        reason="The broker knows nothing of it.",
+        proposed_by="staff:1",
+    )
+    model("funding.TransferReturn").objects.create(
+        **owner, transfer=transfer, code="R01", words="R01", was_complete=True
+    )
+    model("funding.Cancellation").objects.create(**owner, transfer=transfer, state="REJECTED")
+    model("funding.TransferLimit").objects.create(
+        **owner, largest=Decimal(5000), note="Ticket 1", set_by="staff:1"
+    )
+    model("funding.BankRemoval").objects.create(**owner, relationship=bank, state="REJECTED")
+    item = model("funding.PlaidItem")(
+        **owner,
+        item_id=str(uuid4()),
+        institution_name="First Platypus Bank",
+        bank_accounts=[{"id": "a", "mask": "0000", "kind": "CHECKING"}],
+    )
+    seal_into(item, "sealed_access_token", BANK_NUMBER.encode())
+    item.save(force_insert=True)
+    session = model("funding.LinkSession")(
+        **owner, item=item, link_token_index=f"index-of-{uuid4()}"
+    )
+    seal_into(session, "sealed_link_token", BANK_NUMBER.encode())
+    session.save(force_insert=True)
 
 
 def order_of(account):
@@ -230,6 +303,7 @@ def one_of_everything(number):
         account = account_of(number)
         papers_of(account)
         money_of(account)
+        ledger_of(account)
         proposal_of(account, order_of(account))
         talk_of(account)
         machinery_of(number)

@@ -11,7 +11,7 @@ from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
 METHODS = ("get", "post", "put", "patch", "delete")
-TAGS = ["Accounts", "Funding", "Trading", "Portfolio", "Market", "Chat", "System"]
+TAGS = ["Accounts", "Funding", "Ledger", "Trading", "Portfolio", "Market", "Chat", "System"]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_every_route_of_the_product_is_there(document):
 def test_every_post_shows_what_to_send_and_what_comes_back(operations):
     posts = {name: op for name, op in operations.items() if name.startswith("POST")}
 
-    assert len(posts) == 11
+    assert len(posts) == 14
     for name, operation in posts.items():
         shown = {where for where, content in contents(operation) if content.get("examples")}
         wanted = {where for where, _ in contents(operation)}

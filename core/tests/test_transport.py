@@ -154,6 +154,18 @@ class TestRead:
         ):
             transport(url).read("/v1/parcels", params={"limit": 5})
 
+    def test_a_refusal_repeats_nothing_of_a_personal_body(self):
+        body = {"access_token": "access-production-4711-aa"}
+        words = b'{"error_code": "ODD", "error_message": "access-production-4711-aa is odd"}'
+
+        with (
+            vendor(replies(answer("400 Bad Request", words))) as (url, _),
+            pytest.raises(VendorRejected) as caught,
+        ):
+            transport(url).read("/item/get", method="POST", json=body, is_personal=True)
+
+        assert (caught.value.vendor_code, caught.value.detail) == ("ODD", "[hidden] is odd")
+
     def test_sends_the_query(self):
         with vendor(replies(answer("200 OK", b"[]"))) as (url, requests):
             assert transport(url).read("/v1/parcels", params={"email": "a+b@x.io"}) == []

@@ -136,24 +136,34 @@ class EventFeed:
     :param cursor: the name of the parameter that takes a ULID: `since_ulid` on v1 streams and
         `since_id` on v2 ones (VENDORS 7.4).
     :param kept: takes from an event what may be kept for good; it may hold words about a person.
+    :param begins_now: without a cursor, begin with what happens next: on the stream of activities
+        a beginning in the past demands an end.
     """
 
     def __init__(
-        self, path: str, *, cursor: str, kept: Callable[[Payload], Payload] = dict
+        self,
+        path: str,
+        *,
+        cursor: str,
+        kept: Callable[[Payload], Payload] = dict,
+        begins_now: bool = False,
     ) -> None:
         self._path = path
         self._cursor = cursor
         self._kept = kept
+        self._begins_now = begins_now
 
     @contextmanager
     def open(self, since: str | None) -> Iterator[_OpenStream]:
         """
-        Open the stream after `since`, or a few minutes back when there is no cursor yet.
+        Open the stream after `since`, or where it begins when there is no cursor yet.
 
         :raises VendorUnavailable: it cannot be opened, or it broke off.
         """
         if since:
             params = {self._cursor: _rewound(since)}
+        elif self._begins_now:
+            params = {}
         else:
             start = datetime.now(UTC) - WINDOW
             params = {"since": start.strftime("%Y-%m-%dT%H:%M:%SZ")}

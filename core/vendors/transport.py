@@ -76,15 +76,19 @@ class Transport:
             trust_env=False,
         )
 
-    def read(self, path: str, *, method: str = "GET", **parts: Any) -> Any:
+    def read(
+        self, path: str, *, method: str = "GET", is_personal: bool = False, **parts: Any
+    ) -> Any:
         """
         Fetch something that leaves no trace at the vendor.
 
+        :param is_personal: the body is about a person; a refusal must not repeat any of it.
         :raises VendorUnavailable: no usable answer; reading again is harmless.
         :raises VendorRejected: the vendor answered with a clear no (4xx).
         """
         try:
-            return self._call(method, path, **parts)
+            secret = parts.get("json") if is_personal else None
+            return self._call(method, path, secret=secret, **parts)
         except VendorUnclear as error:
             raise VendorUnavailable(
                 self.vendor.name, error.detail, http_status=error.http_status

@@ -9,6 +9,20 @@ from decimal import Decimal
 from typing import Any, Final, Protocol, Self
 
 from core.feeds import Feed
+from funding.gateways.sign_in import (
+    ITEM_GONE,
+    PAGE_GONE,
+    BankSignIn,
+    ItemFacts,
+    Login,
+    Page,
+    PageRequest,
+    ProcessorToken,
+    Progress,
+    SeenAccount,
+    SignedIn,
+    WebhookKey,
+)
 
 # Our own words for what a broker refuses; an adapter puts them into `VendorRejected.vendor_code`.
 RELATIONSHIP_EXISTS: Final = "RELATIONSHIP_EXISTS"
@@ -83,14 +97,6 @@ class FundingNews:
     at: datetime | None
 
 
-@dataclass(frozen=True)
-class Link:
-    """A page on which the customer signs in to a bank."""
-
-    token: str = field(repr=False)
-    url: str = field(repr=False)
-
-
 class Unreadable(ValueError):
     """A vendor wrote something that is not what it promised."""
 
@@ -98,7 +104,7 @@ class Unreadable(ValueError):
 class Funds(Protocol):
     """The broker, as far as money in and out is concerned."""
 
-    def link_bank(self, broker_account_id: str, bank: BankAccount) -> LinkedBank:
+    def link_bank(self, broker_account_id: str, bank: BankAccount | ProcessorToken) -> LinkedBank:
         """
         Link a bank to an account once.
 
@@ -116,12 +122,32 @@ class Funds(Protocol):
         """
         ...
 
+    def remove_bank(self, broker_account_id: str, broker_relationship_id: str) -> bool:
+        """
+        Take a bank off an account; false when the broker says that there is none such.
+
+        :raises VendorUnavailable: it certainly did not arrive.
+        :raises VendorRejected: the broker said no, such as while money moves through it.
+        :raises VendorUnclear: it may have arrived; repeating it is harmless.
+        """
+        ...
+
     def move_money(self, broker_account_id: str, payment: Payment) -> MovedMoney:
         """
         Ask for a transfer once; the broker knows no key of ours, so a second call moves twice.
 
         :raises VendorUnavailable: it certainly did not arrive.
         :raises VendorRejected: the broker said no.
+        :raises VendorUnclear: it may have arrived; only reading can tell.
+        """
+        ...
+
+    def cancel_transfer(self, broker_account_id: str, broker_transfer_id: str) -> None:
+        """
+        Stop a transfer that has not left yet; repeating it is harmless.
+
+        :raises VendorUnavailable: it certainly did not arrive.
+        :raises VendorRejected: there is none such, it has left, or it is canceled already.
         :raises VendorUnclear: it may have arrived; only reading can tell.
         """
         ...
@@ -149,21 +175,8 @@ class Funds(Protocol):
         ...
 
 
-class LinkMaker(Protocol):
-    """Whoever lets customers sign in to their bank."""
-
-    def create_link(self, *, customer: str, email: str, redirect_uri: str) -> Link:
-        """
-        Make a page for one customer that leads back to `redirect_uri`.
-
-        :raises VendorUnavailable: no usable answer; asking again is harmless.
-        :raises VendorRejected: a clear no.
-        """
-        ...
-
-
 _funds_in_use: list[Funds] = []
-_link_makers_in_use: list[LinkMaker] = []
+_sign_ins_in_use: list[BankSignIn] = []
 
 
 def get_funds() -> Funds:
@@ -175,22 +188,49 @@ def get_funds() -> Funds:
     return AlpacaFunds()
 
 
-def get_link_maker() -> LinkMaker:
+def get_bank_sign_in() -> BankSignIn:
     """Return Plaid, or what a test has put in its place."""
-    if _link_makers_in_use:
-        return _link_makers_in_use[-1]
-    from funding.gateways.plaid import PlaidLinks  # noqa: PLC0415 - it imports this port
+    if _sign_ins_in_use:
+        return _sign_ins_in_use[-1]
+    from funding.gateways.plaid import Plaid  # noqa: PLC0415 - it imports this port
 
-    return PlaidLinks()
+    return Plaid()
 
 
 @contextmanager
-def use(*, funds: Funds, links: LinkMaker) -> Iterator[None]:
+def use(*, funds: Funds, links: BankSignIn) -> Iterator[None]:
     """Let these stand in for the real vendors, in all threads, until the block ends."""
     _funds_in_use.append(funds)
-    _link_makers_in_use.append(links)
+    _sign_ins_in_use.append(links)
     try:
         yield
     finally:
         _funds_in_use.remove(funds)
-        _link_makers_in_use.remove(links)
+        _sign_ins_in_use.remove(links)
+
+
+__all__ = [
+    "ITEM_GONE",
+    "PAGE_GONE",
+    "RELATIONSHIP_EXISTS",
+    "BankAccount",
+    "BankSignIn",
+    "FundingNews",
+    "Funds",
+    "ItemFacts",
+    "LinkedBank",
+    "Login",
+    "MovedMoney",
+    "Page",
+    "PageRequest",
+    "Payment",
+    "ProcessorToken",
+    "Progress",
+    "SeenAccount",
+    "SignedIn",
+    "Unreadable",
+    "WebhookKey",
+    "get_bank_sign_in",
+    "get_funds",
+    "use",
+]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.feeds import Feed
@@ -16,6 +17,7 @@ from funding.gateways import (
     LinkedBank,
     MovedMoney,
     Payment,
+    ProcessorToken,
     Unreadable,
 )
 
@@ -35,6 +37,7 @@ _KEPT: Final = (
 T = TypeVar("T")
 PAGE: Final = 100
 _VENDOR: Final = "alpaca"
+_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _KINDS: Final = {
     "transfer": FundingNews.TRANSFER,
@@ -49,14 +52,8 @@ class AlpacaFunds:
     def __init__(self, *, page_size: int = PAGE) -> None:
         self._page_size = page_size
 
-    def link_bank(self, broker_account_id: str, bank: BankAccount) -> LinkedBank:
-        body = {
-            "account_owner_name": bank.owner_name,
-            "bank_account_type": bank.account_type,
-            "bank_account_number": bank.number,
-            "bank_routing_number": bank.routing_number,
-            **({"nickname": bank.nickname} if bank.nickname else {}),
-        }
+    def link_bank(self, broker_account_id: str, bank: BankAccount | ProcessorToken) -> LinkedBank:
+        body = _bank_body(bank)
         path = f"/v1/accounts/{broker_account_id}/ach_relationships"
         try:
             answer = alpaca.broker().write("POST", path, json=body, is_personal=True)
@@ -70,6 +67,16 @@ class AlpacaFunds:
         answer = alpaca.broker().read(f"/v1/accounts/{broker_account_id}/ach_relationships")
         return _listed(_bank, answer)
 
+    def remove_bank(self, broker_account_id: str, broker_relationship_id: str) -> bool:
+        path = f"/v1/accounts/{broker_account_id}/ach_relationships/{broker_relationship_id}"
+        try:
+            alpaca.broker().write("DELETE", path)
+        except VendorRejected as error:
+            if error.http_status != _NOT_FOUND:
+                raise
+            return False
+        return True
+
     def move_money(self, broker_account_id: str, payment: Payment) -> MovedMoney:
         body = {
             "transfer_type": "ach",
@@ -80,6 +87,10 @@ class AlpacaFunds:
         }
         path = f"/v1/accounts/{broker_account_id}/transfers"
         return _told(_transfer, alpaca.broker().write("POST", path, json=body))
+
+    def cancel_transfer(self, broker_account_id: str, broker_transfer_id: str) -> None:
+        path = f"/v1/accounts/{broker_account_id}/transfers/{quote(broker_transfer_id, safe='')}"
+        alpaca.broker().write("DELETE", path)
 
     def list_transfers(
         self, broker_account_id: str, *, direction: str | None = None
@@ -121,6 +132,19 @@ def _kept(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     kept = {name: payload[name] for name in _KEPT if name in payload}
     reason = payload.get("reason")
     return kept | ({"reason": without_numbers(str(reason))} if reason else {})
+
+
+def _bank_body(bank: BankAccount | ProcessorToken) -> dict[str, str]:
+    """Say which bank is meant: by a token all of it, else by its numbers."""
+    if isinstance(bank, ProcessorToken):
+        return {"processor_token": bank.token}
+    return {
+        "account_owner_name": bank.owner_name,
+        "bank_account_type": bank.account_type,
+        "bank_account_number": bank.number,
+        "bank_routing_number": bank.routing_number,
+        **({"nickname": bank.nickname} if bank.nickname else {}),
+    }
 
 
 def _relationship_exists() -> VendorRejected:

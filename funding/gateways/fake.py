@@ -13,11 +13,14 @@ from funding.gateways import (
     RELATIONSHIP_EXISTS,
     BankAccount,
     FundingNews,
-    Link,
     LinkedBank,
     MovedMoney,
     Payment,
+    ProcessorToken,
 )
+from funding.gateways.fake_sign_in import FakeLinks
+
+_CANCELABLE = frozenset({"QUEUED", "APPROVAL_PENDING", "PENDING"})
 
 
 class FakeFunds:
@@ -31,16 +34,19 @@ class FakeFunds:
     def __init__(self, *, clock: Callable[[], datetime] | None = None) -> None:
         self.banks: list[tuple[str, LinkedBank]] = []
         self.transfers: list[tuple[str, MovedMoney]] = []
-        self.bank_accounts: list[BankAccount] = []
+        self.bank_accounts: list[BankAccount | ProcessorToken] = []
+        self.removed_banks: list[str] = []
         self.payments: list[Payment] = []
+        self.cancellations: list[str] = []
         self.fails_before: VendorError | None = None
         self.fails_after: VendorError | None = None
         self.reading_fails: VendorError | None = None
         self.bank_status = "APPROVED"
+        self.first_status = "QUEUED"
         self.fee: Decimal | None = Decimal(0)
         self._clock = clock or (lambda: datetime.now(UTC))
 
-    def link_bank(self, broker_account_id: str, bank: BankAccount) -> LinkedBank:
+    def link_bank(self, broker_account_id: str, bank: BankAccount | ProcessorToken) -> LinkedBank:
         self.bank_accounts.append(bank)
         self._raise_once("fails_before")
         if any(owner == broker_account_id for owner, _ in self.banks):
@@ -54,12 +60,33 @@ class FakeFunds:
         self._refuse_reading()
         return [bank for owner, bank in self.banks if owner == broker_account_id]
 
+    def remove_bank(self, broker_account_id: str, broker_relationship_id: str) -> bool:
+        self.removed_banks.append(broker_relationship_id)
+        self._raise_once("fails_before")
+        named = (broker_account_id, broker_relationship_id)
+        left = [each for each in self.banks if (each[0], each[1].broker_relationship_id) != named]
+        was_there, self.banks = len(left) < len(self.banks), left
+        self._raise_once("fails_after")
+        return was_there
+
     def move_money(self, broker_account_id: str, payment: Payment) -> MovedMoney:
         self.payments.append(payment)
         self._raise_once("fails_before")
         moved = self.add_transfer(broker_account_id, payment)
         self._raise_once("fails_after")
         return moved
+
+    def cancel_transfer(self, broker_account_id: str, broker_transfer_id: str) -> None:
+        self.cancellations.append(broker_transfer_id)
+        self._raise_once("fails_before")
+        theirs = [moved for owner, moved in self.transfers if owner == broker_account_id]
+        for moved in theirs:
+            if moved.broker_transfer_id == broker_transfer_id and moved.status in _CANCELABLE:
+                self.settle(broker_transfer_id, "CANCELED")
+                break
+        else:
+            raise VendorRejected("fake", "transfer is not cancelable", http_status=422)
+        self._raise_once("fails_after")
 
     def add_transfer(self, broker_account_id: str, payment: Payment) -> MovedMoney:
         """Let the broker have a transfer, as if somebody had asked for it."""
@@ -69,7 +96,7 @@ class FakeFunds:
             broker_relationship_id=payment.broker_relationship_id,
             direction=payment.direction,
             amount=payment.amount,
-            status="QUEUED",
+            status=self.first_status,
             reason="",
             fee=self.fee,
             created_at=now,
@@ -79,10 +106,10 @@ class FakeFunds:
         self.transfers.append((broker_account_id, moved))
         return moved
 
-    def settle(self, broker_transfer_id: str, status: str) -> None:
+    def settle(self, broker_transfer_id: str, status: str, reason: str = "") -> None:
         """Let a transfer reach a status."""
         self.transfers = [
-            (owner, replace(moved, status=status, updated_at=self._clock()))
+            (owner, replace(moved, status=status, reason=reason, updated_at=self._clock()))
             if moved.broker_transfer_id == broker_transfer_id
             else (owner, moved)
             for owner, moved in self.transfers
@@ -118,12 +145,4 @@ class FakeFunds:
             raise self.reading_fails
 
 
-class FakeLinks:
-    """Remembers for whom it made links."""
-
-    def __init__(self) -> None:
-        self.made: list[dict[str, str]] = []
-
-    def create_link(self, *, customer: str, email: str, redirect_uri: str) -> Link:
-        self.made.append({"customer": customer, "email": email, "redirect_uri": redirect_uri})
-        return Link(token=f"link-{len(self.made)}", url=f"https://link.example/{len(self.made)}")
+__all__ = ["FakeFunds", "FakeLinks"]

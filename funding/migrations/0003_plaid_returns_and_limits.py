@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('OPEN', 'Open'), ('EXCHANGING', 'Exchanging'), ('EXCHANGED', 'Exchanged'), ('LINKED', 'Linked'), ('UPDATED', 'Updated'), ('DUPLICATE', 'Duplicate'), ('FAILED', 'Failed'), ('EXPIRED', 'Expired')], default='OPEN', max_length=10)),
                 ('sealed_link_token', models.BinaryField(blank=True, null=True)),
                 ('link_token_index', models.CharField(blank=True, editable=False, max_length=64)),
+                ('sealed_public_token', models.BinaryField(blank=True, null=True)),
                 ('public_token_index', models.CharField(blank=True, editable=False, max_length=64)),
                 ('plaid_account_id', models.CharField(blank=True, help_text='Which of the accounts behind the sign-in is meant.', max_length=64)),
                 ('reason', models.CharField(blank=True, max_length=300)),
@@ -130,31 +131,13 @@ class Migration(migrations.Migration):
                 ('note', models.CharField(blank=True, max_length=300)),
                 ('resolved_by', models.CharField(blank=True, max_length=300)),
                 ('created_at', models.DateTimeField(db_default=core.clock.Now(), editable=False)),
+                ('told_at', models.DateTimeField(blank=True, help_text='When the customer was told why; once.', null=True)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.brokerageaccount')),
                 ('transfer', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='returned', to='funding.transfer')),
             ],
             options={
                 'permissions': [('resolve_transferreturn', 'May close the case of a returned transfer')],
-            },
-        ),
-        migrations.CreateModel(
-            name='TransferVerdict',
-            fields=[
-                ('user_id', models.CharField(db_index=True, editable=False, help_text="The identity provider's `sub`.", max_length=255)),
-                ('id', models.UUIDField(default=core.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('verdict', models.CharField(choices=[('ATTACH', 'Attach'), ('DISMISS', 'Dismiss')], max_length=8)),
-                ('broker_transfer_id', models.CharField(blank=True, help_text="Which of the broker's transfers it is.", max_length=64)),
-                ('reason', models.CharField(max_length=300)),
-                ('state', models.CharField(choices=[('PROPOSED', 'Proposed'), ('CONFIRMED', 'Confirmed'), ('WITHDRAWN', 'Withdrawn')], default='PROPOSED', max_length=10)),
-                ('proposed_by', models.CharField(max_length=300)),
-                ('confirmed_by', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(db_default=core.clock.Now(), editable=False)),
-                ('settled_at', models.DateTimeField(blank=True, null=True)),
-                ('transfer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to='funding.transfer')),
-            ],
-            options={
-                'permissions': [('propose_verdict', 'May say what became of a transfer under review'), ('confirm_verdict', 'May settle a transfer as somebody else has proposed')],
             },
         ),
         migrations.CreateModel(
@@ -204,6 +187,7 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('settled_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('user_id', models.CharField(db_index=True, editable=False, help_text="The identity provider's `sub`.", max_length=255)),
+                ('canceled_at', models.DateTimeField(blank=True, help_text="When that was, in the broker's words.", null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.brokerageaccount')),
                 ('transfer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cancellations', to='funding.transfer')),
             ],
@@ -245,17 +229,32 @@ class Migration(migrations.Migration):
             model_name='transferreturn',
             index=models.Index(condition=models.Q(('state', 'OPEN')), fields=['created_at'], name='funding_return_open'),
         ),
-        migrations.AddConstraint(
-            model_name='transferverdict',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'PROPOSED')), fields=('transfer',), name='funding_one_open_verdict'),
-        ),
-        migrations.AddConstraint(
-            model_name='transferverdict',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'CONFIRMED'), _negated=True), models.Q(models.Q(('confirmed_by', ''), _negated=True), models.Q(('confirmed_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='funding_verdict_two_persons'),
-        ),
-        migrations.AddConstraint(
-            model_name='transferverdict',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('verdict', 'ATTACH'), _negated=True), models.Q(('broker_transfer_id', ''), _negated=True), _connector='OR'), name='funding_verdict_names_transfer'),
+        migrations.CreateModel(
+            name='ReviewVerdict',
+            fields=[
+                ('user_id', models.CharField(db_index=True, editable=False, help_text="The identity provider's `sub`.", max_length=255)),
+                ('id', models.UUIDField(default=core.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('verdict', models.CharField(choices=[('ATTACH', 'Attach'), ('DISMISS', 'Dismiss')], max_length=8)),
+                ('broker_id', models.CharField(blank=True, help_text="Which of the broker's transfers or banks it is.", max_length=64, verbose_name="the broker's id")),
+                ('reason', models.CharField(max_length=300)),
+                ('state', models.CharField(choices=[('PROPOSED', 'Proposed'), ('CONFIRMED', 'Confirmed'), ('WITHDRAWN', 'Withdrawn')], default='PROPOSED', max_length=10)),
+                ('proposed_by', models.CharField(max_length=300)),
+                ('confirmed_by', models.CharField(blank=True, max_length=300)),
+                ('created_at', models.DateTimeField(db_default=core.clock.Now(), editable=False)),
+                ('settled_at', models.DateTimeField(blank=True, null=True)),
+                ('relationship', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to='funding.achrelationship')),
+                ('transfer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to='funding.transfer')),
+            ],
+            options={
+                'permissions': [('propose_verdict', 'May say what became of a transfer or a bank under review'), ('confirm_verdict', 'May settle what is under review as somebody else has proposed')],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('state', 'PROPOSED')), fields=('transfer',), name='funding_one_open_verdict'),
+                    models.UniqueConstraint(condition=models.Q(('state', 'PROPOSED')), fields=('relationship',), name='funding_one_open_bank_verdict'),
+                    models.CheckConstraint(condition=models.Q(('transfer__isnull', True), ('relationship__isnull', True), _connector='XOR'), name='funding_verdict_subject'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('state', 'CONFIRMED'), _negated=True), models.Q(models.Q(('confirmed_by', ''), _negated=True), models.Q(('confirmed_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='funding_verdict_two_persons'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('verdict', 'ATTACH'), _negated=True), models.Q(('broker_id', ''), _negated=True), _connector='OR'), name='funding_verdict_names_its_find'),
+                ],
+            },
         ),
         # No agent has any business with banks, and a sign-in at one is nobody else's.
         EnableRowSecurity("funding_plaiditem", agents=""),
@@ -264,7 +263,7 @@ class Migration(migrations.Migration):
         EnableRowSecurity("funding_cancellation", agents=""),
         EnableRowSecurity("funding_transferlimit", agents=""),
         EnableRowSecurity("funding_transferreturn", agents=""),
-        EnableRowSecurity("funding_transferverdict", agents=""),
+        EnableRowSecurity("funding_reviewverdict", agents=""),
         AuditChanges(
             "funding_plaiditem",
             subject="funding.PlaidItem",
@@ -287,8 +286,8 @@ class Migration(migrations.Migration):
             columns=["state", "code", "was_complete", "has_restricted", "resolved_by"],
         ),
         AuditChanges(
-            "funding_transferverdict",
-            subject="funding.TransferVerdict",
-            columns=["state", "verdict", "broker_transfer_id", "proposed_by", "confirmed_by"],
+            "funding_reviewverdict",
+            subject="funding.ReviewVerdict",
+            columns=["state", "verdict", "broker_id", "proposed_by", "confirmed_by"],
         ),
     ]

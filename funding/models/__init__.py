@@ -5,31 +5,34 @@ from funding.models.banks import (
     AchRelationship,
     Bank,
     BankRemoval,
+    Chosen,
     number_index,
 )
-from funding.models.plaid import LinkSession, PlaidItem, token_index
+from funding.models.plaid import CHECK_EVERY, LinkSession, PlaidItem, token_index
 from funding.models.transfers import (
     UNDECIDED,
     Cancellation,
     Transfer,
     TransferLimit,
     TransferReturn,
-    TransferVerdict,
 )
+from funding.models.verdicts import ReviewVerdict
 
 __all__ = [
     "ACTIVE_BANK",
+    "CHECK_EVERY",
     "UNDECIDED",
     "AchRelationship",
     "Bank",
     "BankRemoval",
     "Cancellation",
+    "Chosen",
     "LinkSession",
     "PlaidItem",
+    "ReviewVerdict",
     "Transfer",
     "TransferLimit",
     "TransferReturn",
-    "TransferVerdict",
     "number_index",
     "token_index",
 ]

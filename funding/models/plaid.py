@@ -1,7 +1,8 @@
 """Sign-ins at banks through Plaid: the pages on the way, and the items that come of them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -15,12 +16,17 @@ from funding.states import (
     ITEM_IN_USE,
     LINK_MOVES,
     LINK_WAITING,
+    TOKEN_NEEDED,
     ItemState,
     LinkPurpose,
     LinkState,
 )
 
 ACCOUNT: Final = "accounts.BrokerageAccount"
+# Nobody has signed in to a bank any sooner.
+FIRST_LOOK: Final = timedelta(seconds=5)
+# How often Plaid is asked whether a sign-in still works.
+CHECK_EVERY: Final = timedelta(hours=6)
 
 
 class PlaidItemQuerySet(models.QuerySet["PlaidItem"]):
@@ -81,20 +87,36 @@ class PlaidItem(CustomerOwned):
 
     @classmethod
     def keep(
-        cls, *, account: Any, item_id: str, access_token: str, institution_id: str = ""
+        cls, *, account: Any, item_id: str, access_token: str, state: ItemState = ItemState.LIVE
     ) -> "PlaidItem":
         """Write down a sign-in that was just exchanged."""
         item = cls(
             user_id=account.user_id,
             account_id=account.pk,
             item_id=item_id,
-            institution_id=institution_id,
+            state=state,
+            due_at=Now() if state == ItemState.REMOVING else Now() + CHECK_EVERY,
         )
         seal_into(item, "sealed_access_token", access_token.encode())
         item.save(force_insert=True)
         return item
 
+    # Mutators
+
+    def take_over(self, facts: Any, *, state: ItemState, at: datetime) -> None:
+        """Keep what Plaid says of it; a name once known is not forgotten (the caller saves)."""
+        self.state = state
+        self.error_code = facts.error_code[:64]
+        self.institution_id = facts.institution_id[:64] or self.institution_id
+        self.institution_name = facts.institution_name[:100] or self.institution_name
+        self.consent_expires_at = facts.consent_expires_at or self.consent_expires_at
+        self.checked_at = at
+
     # Queries
+
+    def is_needed(self) -> bool:
+        """Say whether a bank hangs on it, or may yet come of it."""
+        return self.relationships.active().exists() or self.sessions.waiting().exists()
 
     def access_token(self) -> str:
         """
@@ -122,6 +144,7 @@ class LinkSession(CustomerOwned):
     state = models.CharField(max_length=10, choices=LinkState.choices, default=LinkState.OPEN)
     sealed_link_token = SealedColumn(null=True, blank=True)
     link_token_index = models.CharField(max_length=64, editable=False, blank=True)
+    sealed_public_token = SealedColumn(null=True, blank=True)
     public_token_index = models.CharField(max_length=64, editable=False, blank=True)
     plaid_account_id = models.CharField(
         max_length=64, blank=True, help_text="Which of the accounts behind the sign-in is meant."
@@ -176,7 +199,48 @@ class LinkSession(CustomerOwned):
     def __str__(self) -> str:
         return f"{self.purpose} {self.state}"
 
+    # Factories
+
+    @classmethod
+    def begin(
+        cls,
+        account: Any,
+        *,
+        page_token: str,
+        expires_at: datetime | None,
+        relationship: Any = None,
+    ) -> "LinkSession":
+        """Write down a page; with a relationship it is there to mend that one's sign-in."""
+        session = cls(
+            user_id=account.user_id,
+            account_id=account.pk,
+            purpose=LinkPurpose.UPDATE if relationship else LinkPurpose.NEW,
+            relationship=relationship,
+            item_id=relationship.item_id if relationship else None,
+            expires_at=expires_at,
+            due_at=Now() + FIRST_LOOK,
+        )
+        session.hold_link_token(page_token)
+        session.save(force_insert=True)
+        return session
+
+    @classmethod
+    def bring(
+        cls, account: Any, *, pk: UUID, public_token: str, plaid_account_id: str
+    ) -> "LinkSession":
+        """Write down a sign-in whose token the customer's browser has brought."""
+        session = cls(id=pk, user_id=account.user_id, account_id=account.pk)
+        session.hold_public_token(public_token)
+        session.plaid_account_id = plaid_account_id
+        session.save(force_insert=True)
+        return session
+
     # Mutators
+
+    def hold_public_token(self, token: str) -> None:
+        """Keep what may be exchanged sealed, and what finds it again (the caller saves)."""
+        seal_into(self, "sealed_public_token", token.encode())
+        self.public_token_index = token_index(token)
 
     def hold_link_token(self, token: str) -> None:
         """Keep the page's token sealed, and what finds it again (the caller saves)."""
@@ -195,6 +259,8 @@ class LinkSession(CustomerOwned):
         self.reason = reason[:300]
         for name, value in changes.items():
             setattr(self, name, value)
+        if to not in TOKEN_NEEDED:
+            self.sealed_public_token = None
         if to not in LINK_WAITING:
             self.settled_at = at
             self.sealed_link_token = None
@@ -202,6 +268,14 @@ class LinkSession(CustomerOwned):
         self.save()
 
     # Queries
+
+    def public_token(self) -> str:
+        """
+        Open what may be exchanged.
+
+        :raises Unsealable: it was exchanged, or is of no use any more.
+        """
+        return open_from(self, "sealed_public_token").decode()
 
     def link_token(self) -> str:
         """

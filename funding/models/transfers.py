@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from core.clock import Now
 from core.db.columns import MoneyColumn, finite, positive
@@ -18,7 +18,7 @@ from core.models import CustomerOwned
 from funding import states
 from funding.models.banks import AchRelationship
 from funding.models.base import FundingQuerySet
-from funding.states import Direction, ReturnState, Verdict, VerdictState
+from funding.states import Direction, ReturnState
 
 S = IntentState
 
@@ -141,6 +141,23 @@ class Transfer(ToldByVendor, CustomerOwned):
         """Say whether the broker is through with it, as far as anybody knows today."""
         return self.is_accepted and self.vendor_status in states.TRANSFER_ENDED
 
+    @property
+    def is_cancelable(self) -> bool:
+        """Say whether it has certainly not left yet, so that it may still be stopped."""
+        if self.is_accepted:
+            return self.vendor_status in states.TRANSFER_CANCELABLE
+        return self.state in {S.PENDING, S.HELD}
+
+
+# A transfer has one of these at a time; only after it has failed there may be another.
+_STANDING = Q(state__in=[S.PENDING, S.HELD, S.SENDING, S.UNKNOWN, S.ACCEPTED])
+
+
+class CancellationQuerySet(FundingQuerySet["Cancellation"]):
+    def standing(self) -> Self:
+        """Keep what has not failed."""
+        return self.filter(_STANDING)
+
 
 class Cancellation(Intent, CustomerOwned):
     """That a transfer is to be stopped before it leaves; asking twice stops it once."""
@@ -149,16 +166,17 @@ class Cancellation(Intent, CustomerOwned):
         "accounts.BrokerageAccount", on_delete=models.PROTECT, related_name="+"
     )
     transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="cancellations")
+    canceled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When that was, in the broker's words."
+    )
 
-    objects = FundingQuerySet["Cancellation"].as_manager()
+    objects = CancellationQuerySet.as_manager()
 
     class Meta(Intent.Meta):
         constraints = [
             *Intent.Meta.constraints,
             models.UniqueConstraint(
-                fields=["transfer"],
-                condition=Q(state__in=[S.PENDING, S.HELD, S.SENDING, S.UNKNOWN, S.ACCEPTED]),
-                name="funding_one_cancellation",
+                fields=["transfer"], condition=_STANDING, name="funding_one_cancellation"
             ),
         ]
 
@@ -209,6 +227,9 @@ class TransferReturn(CustomerOwned):
     note = models.CharField(max_length=300, blank=True)
     resolved_by = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    told_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the customer was told why; once."
+    )
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -223,47 +244,3 @@ class TransferReturn(CustomerOwned):
 
     def __str__(self) -> str:
         return f"{self.code or 'return'} of {self.transfer_id}"
-
-
-class TransferVerdict(CustomerOwned):
-    """What one member of staff has found out about a transfer under review, and who agreed."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="verdicts")
-    verdict = models.CharField(max_length=8, choices=Verdict.choices)
-    broker_transfer_id = models.CharField(
-        max_length=64, blank=True, help_text="Which of the broker's transfers it is."
-    )
-    reason = models.CharField(max_length=300)
-    state = models.CharField(
-        max_length=10, choices=VerdictState.choices, default=VerdictState.PROPOSED
-    )
-    proposed_by = models.CharField(max_length=300)
-    confirmed_by = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    settled_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        permissions = [
-            ("propose_verdict", "May say what became of a transfer under review"),
-            ("confirm_verdict", "May settle a transfer as somebody else has proposed"),
-        ]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["transfer"],
-                condition=Q(state=VerdictState.PROPOSED),
-                name="funding_one_open_verdict",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state=VerdictState.CONFIRMED)
-                | (~Q(confirmed_by="") & ~Q(confirmed_by=F("proposed_by"))),
-                name="funding_verdict_two_persons",
-            ),
-            models.CheckConstraint(
-                condition=~Q(verdict=Verdict.ATTACH) | ~Q(broker_transfer_id=""),
-                name="funding_verdict_names_transfer",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.verdict} {self.transfer_id}"

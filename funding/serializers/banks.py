@@ -10,7 +10,8 @@ from core.api.fields import StrictBooleanField, StrictCharField
 from funding.gateways import BankAccount
 from funding.models import AchRelationship, number_index
 from funding.serializers.named import AccountNamed
-from funding.states import BankAccountType
+from funding.services.removals import Removal
+from funding.states import CANCEL_REQUESTED, BankAccountType
 
 _NUMBER: Final = re.compile(r"\d{4,17}", re.ASCII)
 _ROUTING: Final = re.compile(r"\d{9}", re.ASCII)
@@ -73,6 +74,12 @@ def is_aba(routing_number: str) -> bool:
     return total > 0 and total % 10 == 0
 
 
+class RelationshipNamed(AccountNamed):
+    """The original's body for removing a bank."""
+
+    relationshipId = StrictCharField(max_length=64)  # noqa: N815
+
+
 class NewBankAnswer(serializers.Serializer[AchRelationship]):
     """The reference's answer."""
 
@@ -84,6 +91,7 @@ class NewBankAnswer(serializers.Serializer[AchRelationship]):
 class RelationshipDetail(NewBankAnswer):
     """A linked bank in a list; the bank's name is null as long as nobody has told it."""
 
+    status = serializers.CharField(source="shown_status", read_only=True)
     account_id = serializers.CharField(source="account.public_id", read_only=True)
     bank_name = serializers.SerializerMethodField()
     bank_account_type = serializers.CharField(source="account_type", read_only=True)
@@ -93,6 +101,22 @@ class RelationshipDetail(NewBankAnswer):
     def get_bank_name(self, bank: AchRelationship) -> str | None:
         """Return nothing for an unknown name."""
         return bank.bank_name or None
+
+
+class RemovalAnswer(serializers.Serializer[Removal]):
+    """The original's answer; until the broker has confirmed it, the removal is only asked for."""
+
+    success = serializers.SerializerMethodField()
+    id = serializers.CharField(source="bank.public_id", read_only=True)
+    status = serializers.SerializerMethodField()
+
+    def get_success(self, _removal: Removal) -> bool:
+        """Return true: a failure is answered as a problem."""
+        return True
+
+    def get_status(self, removal: Removal) -> str:
+        """Return the broker's word once it is certain."""
+        return removal.bank.public_status if removal.is_certain else CANCEL_REQUESTED
 
 
 class RelationshipsAnswer(serializers.Serializer[Any]):

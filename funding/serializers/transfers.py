@@ -1,7 +1,8 @@
 """The JSON of transfers: the reference's bodies, and what we answer."""
 
-from typing import Any
+from typing import Any, Final
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.fields import (
@@ -10,9 +11,12 @@ from core.api.fields import (
     StrictCharField,
     StrictSerializer,
 )
-from funding.models import Transfer
+from funding import return_codes
+from funding.models import Transfer, TransferReturn
 from funding.serializers.named import AccountNamed
 from funding.states import Direction
+
+NO_CALENDAR: Final = "The broker's calendar was not known when it was asked for."
 
 
 class NewTransfer(AccountNamed):
@@ -40,6 +44,21 @@ class NewTransferAnswer(serializers.Serializer[Transfer]):
     created_at = serializers.DateTimeField(read_only=True)
 
 
+class ReturnDetail(serializers.Serializer[TransferReturn]):
+    """Why a bank has sent a transfer back; the code is null as long as nobody has told it."""
+
+    code = serializers.SerializerMethodField()
+    meaning = serializers.SerializerMethodField()
+
+    def get_code(self, case: TransferReturn) -> str | None:
+        """Return nothing for an unknown code."""
+        return case.code or None
+
+    def get_meaning(self, case: TransferReturn) -> str:
+        """Put the code into words for the customer."""
+        return return_codes.explain(case.code).meaning
+
+
 class TransferDetail(NewTransferAnswer):
     """A transfer as the original lists it; what the broker has not told is null."""
 
@@ -52,10 +71,25 @@ class TransferDetail(NewTransferAnswer):
     expires_at = serializers.DateTimeField(read_only=True)
     state = serializers.CharField(read_only=True)
     reason = serializers.CharField(read_only=True)
+    business_date = serializers.DateField(read_only=True)
+    expected_on = serializers.DateField(read_only=True)
+    no_dates_because = serializers.SerializerMethodField()
+    is_cancelable = serializers.BooleanField(read_only=True)
+    returned = serializers.SerializerMethodField()
 
     def get_type(self, _transfer: Transfer) -> str:
         """Return the one way we move money."""
         return "ach"
+
+    def get_no_dates_because(self, transfer: Transfer) -> str | None:
+        """Say why a date is null; null itself when none is."""
+        return NO_CALENDAR if transfer.expected_on is None else None
+
+    @extend_schema_field(ReturnDetail(allow_null=True))
+    def get_returned(self, transfer: Transfer) -> Any:
+        """Say why it was sent back; nothing when it was not."""
+        case = getattr(transfer, "returned", None)  # a missing row has no attribute
+        return None if case is None else ReturnDetail(case).data
 
 
 class TransfersQuery(StrictSerializer):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
+
 from core import feeds, inbox
 from core.auth import SYSTEM, acting_as
 from core.jobs import enqueue
@@ -43,6 +45,6 @@ def _apply_event(payload: Mapping[str, Any]) -> None:
         return
     with acting_as(SYSTEM):
         if news.kind == FundingNews.TRANSFER:
-            transfer_upkeep.apply_news(news)
+            transfer_upkeep.apply_news(news, at=timezone.now())
         else:
             bank_upkeep.apply_news(news)

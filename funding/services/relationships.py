@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import structlog
@@ -11,20 +11,33 @@ from accounts import selectors as accounts
 from accounts import services as account_services
 from core import idempotency, inbox
 from core.auth import SYSTEM, Principal, acting_as
-from core.errors import CleraError
+from core.clock import Now
+from core.errors import CleraError, Invalid
 from core.ids import new_id
 from core.intents import sending
 from core.intents.couriers import Courier, Receipt
 from core.intents.states import IntentState
 from core.jobs import enqueue
 from funding import states
-from funding.gateways import RELATIONSHIP_EXISTS, BankAccount, LinkedBank, get_funds
+from funding.gateways import (
+    RELATIONSHIP_EXISTS,
+    BankAccount,
+    LinkedBank,
+    ProcessorToken,
+    get_funds,
+)
 from funding.models import AchRelationship, Bank
 from funding.services import rules
+from funding.states import LinkedBy
 
 logger = structlog.get_logger()
 # The broker's clock and ours may differ by this much.
 CLOCK_SKEW: Final = timedelta(minutes=5)
+BANK_STATUS: Final = "bank.status"
+_UNKNOWN_BANK: Final = (
+    "The broker has a bank for this account that is not on your list. Look at the list again in a"
+    " minute; if it is still not there, ask support."
+)
 
 
 class RelationshipExists(CleraError):
@@ -32,7 +45,10 @@ class RelationshipExists(CleraError):
 
     code = "relationship_exists"
     status = 409
-    detail = "This account has an active bank already; remove it before you link another."
+    detail = (
+        "This account has an active bank already; remove it with POST /delete-ach-relationship"
+        " before you link another."
+    )
 
 
 class RelationshipRefused(CleraError):
@@ -51,8 +67,10 @@ class RelationshipCourier(Courier[AchRelationship]):
 
     def send(self, intent: AchRelationship) -> Receipt:
         """Link the bank; see `Courier.send`."""
-        bank = BankAccount.from_bytes(intent.open_payload())
-        return _receipt(get_funds().link_bank(_broker_account(intent), bank))
+        is_signed_in = intent.linked_by == LinkedBy.PLAID
+        kind: type[BankAccount | ProcessorToken] = ProcessorToken if is_signed_in else BankAccount
+        bank = kind.from_bytes(intent.open_payload())
+        return receipt_of(get_funds().link_bank(_broker_account(intent), bank))
 
     def find(self, intent: AchRelationship) -> Receipt | None:
         """Look for a bank that came up after our call and that no other row holds."""
@@ -65,7 +83,7 @@ class RelationshipCourier(Courier[AchRelationship]):
             )
         for bank in banks:
             if bank.broker_relationship_id not in taken and _is_new(intent, bank):
-                return _receipt(bank)
+                return receipt_of(bank)
         return None
 
     def may_send(self, intent: AchRelationship) -> bool:
@@ -79,7 +97,9 @@ class RelationshipCourier(Courier[AchRelationship]):
         before: IntentState,  # noqa: ARG002 - the courier's signature
         at: datetime,  # noqa: ARG002
     ) -> None:
-        """Apply the news that came before the answer."""
+        """Tell the customer, and apply the news that came before the answer."""
+        if intent.state != IntentState.NEEDS_REVIEW:
+            tell_status(intent)
         if intent.is_accepted:
             inbox.wake(rules.NEWS)
             enqueue("funding.apply_events")
@@ -98,7 +118,8 @@ def _is_new(intent: AchRelationship, bank: LinkedBank) -> bool:
     return bank.created_at >= intent.sent_at - CLOCK_SKEW
 
 
-def _receipt(bank: LinkedBank) -> Receipt:
+def receipt_of(bank: LinkedBank) -> Receipt:
+    """Put into a receipt what the broker shows of a bank."""
     alarm_if_unknown(bank.status, broker_relationship_id=bank.broker_relationship_id)
     return Receipt(
         bank.status,
@@ -124,6 +145,7 @@ def link_bank(
 
     :raises NotFound: there is no such account.
     :raises AccountNotActive: the account may not move money yet.
+    :raises Invalid: nobody knows whose the bank is.
     :raises RelationshipExists: the account has another bank, here or at the broker.
     :raises RelationshipRefused: the broker said no.
     """
@@ -134,7 +156,8 @@ def link_bank(
     relationship = sending.send_once(relationship_id, through=RelationshipCourier(), at=at)
     if relationship.state == IntentState.REJECTED:
         if relationship.vendor_status == RELATIONSHIP_EXISTS:
-            raise RelationshipExists
+            _look_for_lost_ones(account.pk)
+            raise RelationshipExists(_UNKNOWN_BANK)
         raise RelationshipRefused(f"The broker refused the bank: {relationship.reason}")
     return relationship
 
@@ -155,10 +178,9 @@ def _record(
         # The lock lets one request at a time ask whether there is a bank already.
         account = account_services.lock_account(account_id=account_id)
         rules.demand_active(account)
-        if AchRelationship.objects.active().filter(account_id=account.pk).exists():
-            raise RelationshipExists
+        demand_no_bank(account.pk)
         if not bank.owner_name:
-            bank = replace(bank, owner_name=accounts.owner_name_of(account))
+            bank = replace(bank, owner_name=_owner_name_of(account))
         kept = Bank(
             user_id=account.user_id,
             account_id=account.pk,
@@ -167,8 +189,55 @@ def _record(
             number=bank.number,
             routing_number=bank.routing_number,
         )
-        AchRelationship.link(kept, pk=claimed, secret=bank.to_bytes(), at=at)
+        linked = AchRelationship.link(kept, pk=claimed, secret=bank.to_bytes(), at=at)
+        _note_if_seen_elsewhere(linked)
     return claimed
+
+
+def demand_no_bank(account_id: UUID) -> None:
+    """
+    Let only accounts without an active bank pass; the caller is acting as somebody.
+
+    :raises RelationshipExists: there is one; its id is in the error.
+    """
+    bank = AchRelationship.objects.active().filter(account_id=account_id).first()
+    if bank is not None:
+        raise RelationshipExists(extra={"relationship_id": bank.public_id})
+
+
+def _owner_name_of(account: Any) -> str:
+    name = accounts.owner_name_of(account)
+    if not name:
+        rule = "Name the owner of the bank account."
+        raise Invalid(f"accountOwnerName: {rule}", field_errors={"accountOwnerName": [rule]})
+    return name
+
+
+def _note_if_seen_elsewhere(bank: AchRelationship) -> None:
+    """Leave a trace for staff: couples share a bank account, and so do people with bad aims."""
+    with acting_as(SYSTEM):
+        others = AchRelationship.objects.seen_elsewhere(bank)
+        count = others.values("user_id").distinct().count()
+    if count:
+        logger.warning("relationship.seen_elsewhere", id=str(bank.pk), customers=count)
+
+
+def _look_for_lost_ones(account_id: UUID) -> None:
+    """Have banks under review looked up now: the one that the broker has may be one of them."""
+    with acting_as(SYSTEM):
+        lost = AchRelationship.objects.filter(account_id=account_id, state=IntentState.NEEDS_REVIEW)
+        if lost.update(due_at=Now()):
+            enqueue("funding.refresh_relationships")
+
+
+def tell_status(bank: AchRelationship) -> None:
+    """Tell the account's owner how their bank stands, in the caller's transaction."""
+    account_services.push(
+        account_id=bank.account_id,
+        user_id=bank.user_id,
+        kind=BANK_STATUS,
+        payload={"relationship_id": bank.public_id, "status": bank.public_status},
+    )
 
 
 def alarm_if_unknown(status: str, *, broker_relationship_id: str) -> None:

@@ -10,14 +10,13 @@ from accounts import services as account_services
 from core import inbox
 from core.auth import SYSTEM, acting_as
 from core.clock import Now
-from core.events import publish
 from core.intents import sweeping
 from core.intents.states import IntentState
+from core.jobs import enqueue
 from funding import states
-from funding.events import TransferSettled
 from funding.gateways import FundingNews, get_funds
 from funding.models import Transfer
-from funding.services import transfers, upkeep
+from funding.services import outcomes, transfers, upkeep
 from funding.services.transfers import TransferCourier
 
 logger = structlog.get_logger()
@@ -32,7 +31,7 @@ def sweep_transfers(*, at: datetime) -> dict[str, int]:
     return sweeping.sweep(through=TransferCourier(), at=at)
 
 
-def apply_news(news: FundingNews) -> None:
+def apply_news(news: FundingNews, *, at: datetime) -> None:
     """
     Take over the status that an event tells; repeating it changes nothing.
 
@@ -44,20 +43,33 @@ def apply_news(news: FundingNews) -> None:
     if transfer is not None:
         account_services.lock_account(account_id=transfer.account_id)
         locked = Transfer.objects.locked(transfer.pk)
-        _note_transfer(locked, news.status, at=news.at)
+        if news.status == states.RETURNED:
+            locked.note_reason(news.reason)
+        _note_transfer(locked, news.status, told_at=news.at, at=at)
         upkeep.ask_again(locked, after=timedelta(0))  # for its reason
+        if locked.vendor_status == states.RETURNED:
+            enqueue("funding.refresh_transfers")  # the customer waits to be told why
     elif may_be_recorded_soon:
         raise inbox.NotYet
     else:
         logger.warning("transfer.not_ours", broker_transfer_id=news.vendor_id)
 
 
-def _note_transfer(transfer: Transfer, status: str, *, at: datetime | None) -> None:
+def _note_transfer(
+    transfer: Transfer,
+    status: str,
+    *,
+    told_at: datetime | None,
+    at: datetime,
+    was_asked: bool = False,
+) -> None:
     transfers.alarm_if_unknown(status, broker_transfer_id=transfer.broker_transfer_id)
-    if transfer.note_status(status, at=at):
+    if transfer.note_status(status, at=told_at):
         logger.info("transfer.status_changed", id=str(transfer.pk), status=transfer.vendor_status)
-        if transfer.has_ended:
-            publish(TransferSettled(transfer.pk, transfer.account_id))
+        outcomes.follow(transfer, at=at, was_asked=was_asked)
+    elif transfer.has_ended:
+        # Late news that it had arrived, a reason, or what the broker's books tell by now.
+        outcomes.book(transfer, at=at, was_asked=was_asked)
 
 
 def refresh_transfers(*, at: datetime) -> int:
@@ -72,11 +84,11 @@ def refresh_transfers(*, at: datetime) -> int:
     with acting_as(SYSTEM):
         due = Transfer.objects.filter(open_or_young, state=S.ACCEPTED, due_at__lte=Now())
         rows = list(due.select_related("account").order_by("due_at")[: upkeep.BATCH])
-    upkeep.each_account(rows, _refresh_transfers_of)
+    upkeep.each_account(rows, lambda owner, theirs: _refresh_transfers_of(owner, theirs, at=at))
     return len(rows) + sweeping.look_again(through=TransferCourier(), at=at)
 
 
-def _refresh_transfers_of(broker_account_id: str, rows: list[Transfer]) -> None:
+def _refresh_transfers_of(broker_account_id: str, rows: list[Transfer], *, at: datetime) -> None:
     answers = get_funds().list_transfers(broker_account_id)
     listed = {moved.broker_transfer_id: moved for moved in answers}
     for row in rows:
@@ -87,7 +99,10 @@ def _refresh_transfers_of(broker_account_id: str, rows: list[Transfer]) -> None:
             if moved is None:
                 logger.error("transfer.gone_at_broker", id=str(row.pk))
             elif transfer.vendor_status == row.vendor_status:
-                _note_transfer(transfer, moved.status, at=moved.updated_at)
                 transfer.note_reason(moved.reason)
+                is_whole = moved.status == states.RETURNED
+                _note_transfer(
+                    transfer, moved.status, told_at=moved.updated_at, at=at, was_asked=is_whole
+                )
             wait = ASK_AGAIN_WHEN_ENDED if transfer.has_ended else upkeep.ASK_AGAIN
             upkeep.ask_again(transfer, after=wait)

@@ -1,5 +1,6 @@
 """Moving money between an account and its bank."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -12,18 +13,19 @@ from accounts import services as account_services
 from core import idempotency, inbox
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import CleraError
-from core.events import publish
 from core.ids import new_id
 from core.intents import sending
 from core.intents.couriers import Courier, Receipt
 from core.intents.states import IntentState
 from core.jobs import enqueue
 from core.money import Money
-from funding import selectors, states
-from funding.events import TransferSettled
+from funding import return_codes, selectors, states
 from funding.gateways import MovedMoney, Payment, get_funds
-from funding.models import Transfer
-from funding.services import rules
+from funding.models import AchRelationship, Transfer
+from funding.services import dates, evidence, limits, outcomes, rules
+from funding.states import Direction
+from ledger import selectors as ledger_selectors
+from ledger import services as ledger
 
 logger = structlog.get_logger()
 # The broker's clock and ours may differ by this much.
@@ -36,6 +38,14 @@ class RelationshipNotApproved(CleraError):
     code = "relationship_not_approved"
     status = 422
     detail = "The bank is not approved yet; wait until its status is APPROVED."
+
+
+class RelationshipUnusable(CleraError):
+    """A bank has sent money back in a way that ends what can be done with it."""
+
+    code = "relationship_unusable"
+    status = 422
+    detail = "The bank can no longer be used; link it anew."
 
 
 class TransferInProgress(CleraError):
@@ -68,7 +78,7 @@ class TransferCourier(Courier[Transfer]):
     def send(self, intent: Transfer) -> Receipt:
         """Ask for the transfer; see `Courier.send`."""
         broker_account_id, payment = _asked(intent)
-        return _receipt(get_funds().move_money(broker_account_id, payment))
+        return receipt_of(get_funds().move_money(broker_account_id, payment))
 
     def find(self, intent: Transfer) -> Receipt | None:
         """Look for the transfer in the broker's list."""
@@ -80,6 +90,7 @@ class TransferCourier(Courier[Transfer]):
                 .exclude(pk=intent.pk)
                 .values_list("broker_transfer_id", flat=True)
             )
+            evidence.keep(intent.pk, listed, taken=taken)
         candidates = [
             moved
             for moved in listed
@@ -88,25 +99,31 @@ class TransferCourier(Courier[Transfer]):
         if len(candidates) > 1:
             logger.error("transfer.several_candidates", id=str(intent.pk), count=len(candidates))
         oldest = min(candidates, key=lambda moved: str(moved.created_at), default=None)
-        return None if oldest is None else _receipt(oldest)
+        return None if oldest is None else receipt_of(oldest)
 
     def may_send(self, intent: Transfer) -> bool:
         """Hold it back when the account or the bank has been shut since it was asked for."""
-        return bool(intent.account.is_tradable) and intent.relationship.is_usable
+        bank = intent.relationship
+        is_open = bool(intent.account.is_tradable) and bank.is_usable
+        return is_open and not selectors.why_unusable(bank)
+
+    def lock_above(self, intent_id: UUID) -> None:
+        """Lock the account first, as whoever posts to its ledger does."""
+        account_id = Transfer.objects.values_list("account_id", flat=True).get(pk=intent_id)
+        account_services.lock_account(account_id=account_id)
 
     def settled(
         self,
         intent: Transfer,
         *,
         before: IntentState,  # noqa: ARG002 - the courier's signature
-        at: datetime,  # noqa: ARG002
+        at: datetime,
     ) -> None:
-        """Apply the news that came before the answer, and tell of one that is over already."""
+        """Apply the news that came before the answer, and do what follows from the answer."""
         if intent.is_accepted:
             inbox.wake(rules.NEWS)
             enqueue("funding.apply_events")
-        if intent.has_ended:
-            publish(TransferSettled(intent.pk, intent.account_id))
+        outcomes.follow(intent, at=at)
 
 
 def _asked(intent: Transfer) -> tuple[str, Payment]:
@@ -125,7 +142,8 @@ def _fits(moved: MovedMoney, payment: Payment, sent_at: datetime | None) -> bool
     return found == asked and moved.created_at >= sent_at - CLOCK_SKEW
 
 
-def _receipt(moved: MovedMoney) -> Receipt:
+def receipt_of(moved: MovedMoney) -> Receipt:
+    """Put into a receipt what the broker shows of a transfer."""
     alarm_if_unknown(moved.status, broker_transfer_id=moved.broker_transfer_id)
     return Receipt(
         moved.status,
@@ -155,54 +173,97 @@ def move_money(
     :raises NotFound: there is no such account, or it has no such bank.
     :raises AccountNotActive: the account may not move money yet.
     :raises RelationshipNotApproved: the bank is not ready.
+    :raises RelationshipUnusable: the bank has sent money back for good.
+    :raises TransferLimitReached: it is more than the account may move, now or at all.
+    :raises InsufficientCash: there is not so much free cash to withdraw.
     :raises TransferInProgress: another one in this direction is not decided.
     :raises TransferRefused: the broker said no.
     """
     account = accounts.get_account(principal=principal, account_id=account_id)
-    transfer_id = _record(
-        principal,
-        account.pk,
-        relationship_id,
-        amount=Money(amount).amount,
-        direction=direction,
-        request=request,
-    )
+    asked = _Asked(relationship_id, Money(amount).amount, direction, dates.plan(at=at), at)
+    transfer_id = _record(principal, account.pk, asked, request)
     transfer = sending.send_once(transfer_id, through=TransferCourier(), at=at)
     if transfer.state == IntentState.REJECTED:
         raise TransferRefused(f"The broker refused the transfer: {transfer.reason}")
     return transfer
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be moved, which way, and when that is."""
+
+    relationship_id: str | UUID
+    amount: Decimal
+    direction: str
+    plan: dates.Plan
+    at: datetime
+
+
 def _record(
-    principal: Principal,
-    account_id: UUID,
-    relationship_id: str | UUID,
-    *,
-    amount: Decimal,
-    direction: str,
-    request: idempotency.Request | None,
+    principal: Principal, account_id: UUID, asked: _Asked, request: idempotency.Request | None
 ) -> UUID:
     wanted = new_id()
     with acting_as(principal):
         account = account_services.lock_account(account_id=account_id)
-        relationship = selectors.get_relationship(
-            principal=principal, account_id=account.pk, relationship_id=relationship_id
+        bank = selectors.get_relationship(
+            principal=principal, account_id=account.pk, relationship_id=asked.relationship_id
         )
         if request:
-            request.concerns(account.pk, relationship.pk)
+            request.concerns(account.pk, bank.pk)
         claimed = idempotency.claim(request, resource_id=wanted)
         if claimed != wanted:
             return claimed
         rules.demand_active(account)
-        if not relationship.is_usable:
-            raise RelationshipNotApproved
+        _demand_usable(bank)
         undecided = Transfer.objects.undecided().filter(
-            account_id=account.pk, relationship=relationship, direction=direction
+            account_id=account.pk, relationship=bank, direction=asked.direction
         )
         if undecided.exists():
             raise TransferInProgress
-        Transfer.ask(pk=claimed, relationship=relationship, direction=direction, amount=amount)
+        _write(claimed, bank, asked)
     return claimed
+
+
+def _demand_usable(bank: AchRelationship) -> None:
+    if not bank.is_usable:
+        raise RelationshipNotApproved
+    code = selectors.why_unusable(bank)
+    if code:
+        meaning = return_codes.explain(code).meaning
+        raise RelationshipUnusable(f"{meaning} Link a bank anew ({code}).")
+
+
+def _write(pk: UUID, bank: AchRelationship, asked: _Asked) -> None:
+    """Write the transfer down if the limits let it pass, and hold back what it takes."""
+    is_withdrawal = asked.direction == Direction.OUTGOING
+    cash = ledger_selectors.cash_of(account_id=bank.account_id) if is_withdrawal else None
+    facts = limits.facts_for(
+        account_id=bank.account_id,
+        direction=asked.direction,
+        business_date=asked.plan.business_date,
+        cash=cash,
+        at=asked.at,
+    )
+    refusal = limits.judge(asked.amount, facts)
+    if refusal is not None:
+        raise refusal.to_error()
+    transfer = Transfer.ask(
+        pk=pk,
+        relationship=bank,
+        direction=asked.direction,
+        amount=asked.amount,
+        business_date=asked.plan.business_date,
+        expected_on=asked.plan.expected_on,
+    )
+    if facts.available is not None:
+        ledger.hold(
+            account_id=bank.account_id,
+            user_id=bank.user_id,
+            reference=pk,
+            amount=asked.amount,
+            at=asked.at,
+        )
+    outcomes.tell(transfer)
 
 
 def dismiss(*, transfer_id: UUID, at: datetime) -> Transfer:

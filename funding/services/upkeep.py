@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from accounts import selectors as accounts
+from core.auth import SYSTEM, acting_as
 from core.clock import Now
 from core.errors import VendorError
 from core.intents.models import Intent
@@ -34,6 +35,16 @@ def each_account(rows: Iterable[Any], act: Callable[[str, list[Any]], None]) -> 
             act(accounts.broker_id_of(of_account[0].account), of_account)
         except VendorError as error:
             logger.warning("funding.refresh_failed", id=str(account_id), error=error.code)
+            _let_others_go_first(of_account)
+
+
+def _let_others_go_first(rows: Iterable[Intent]) -> None:
+    """Ask later about what could not be read, lest it stand at the head of the queue for ever."""
+    with acting_as(SYSTEM):
+        for row in rows:
+            type(row)._default_manager.filter(pk=row.pk, due_at=row.due_at).update(  # noqa: SLF001
+                due_at=Now() + ASK_AGAIN
+            )
 
 
 def ask_again(row: Intent, *, after: timedelta) -> None:

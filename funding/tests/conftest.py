@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 from core.tests.sandboxes import Sandbox, running
 from funding import gateways
 from funding.gateways.fake import FakeFunds, FakeLinks
+from ledger.tests.agreement import ledger_agrees, may_differ  # noqa: F401 - fixtures
 
 
 @pytest.fixture

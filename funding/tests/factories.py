@@ -1,12 +1,14 @@
 """Linked banks for tests."""
 
+from decimal import Decimal
+
 from accounts.tests.factories import make_account
 from core.auth import SYSTEM, acting_as
 from core.clock import database_now
 from core.ids import new_id
 from core.intents.states import IntentState
 from funding.gateways import BankAccount
-from funding.models import AchRelationship, Bank
+from funding.models import AchRelationship, Bank, Transfer
 
 BANK = BankAccount(
     owner_name="Ada Stone",
@@ -41,3 +43,22 @@ def make_bank(account=None, *, status: str = "APPROVED") -> AchRelationship:
             sealed_until=None,
         )
         return AchRelationship.objects.select_related("account").get(pk=relationship.pk)
+
+
+def make_transfer(
+    bank: AchRelationship, *, amount="100.00", direction="INCOMING", status="COMPLETE"
+) -> Transfer:
+    """A transfer that the broker has taken, without asking any broker."""
+    with acting_as(SYSTEM):
+        now = database_now()
+        transfer = Transfer.ask(
+            pk=new_id(), relationship=bank, direction=direction, amount=Decimal(amount)
+        )
+        transfer.advance(IntentState.SENDING, at=now, sent_at=now)
+        transfer.advance(
+            IntentState.ACCEPTED,
+            at=now,
+            vendor_status=status,
+            broker_transfer_id=str(new_id()),
+        )
+        return transfer

@@ -1,6 +1,8 @@
 """Real clients, a real broker in pretence, and everything that can go wrong between them."""
 
 import random
+import time
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,8 +16,10 @@ from core.feeds import VendorEvent
 from funding.gateways import get_funds
 from funding.gateways.alpaca import AlpacaFunds
 from funding.models import AchRelationship, Transfer
-from funding.services import bank_upkeep, links, news, relationships, transfer_upkeep, transfers
+from funding.services import bank_upkeep, news, relationships, transfer_upkeep, transfers
 from funding.tests.factories import BANK
+from ledger.tests import agreement
+from ledger.tests import invariants as ledger_invariants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,24 +148,12 @@ class TestTheOrdinaryWay:
                 principal=ada, account_id=account.pk, bank=BANK, request=None, at=now()
             )
 
-    def test_the_brokers_daily_limit_is_told(self, sandbox, owner):
+    def test_the_brokers_daily_limit_is_told(self, sandbox, owner, settings):
+        settings.TRANSFER_LARGEST = settings.TRANSFER_DAILY_AMOUNT = Decimal(60_000)
         with pytest.raises(transfers.TransferRefused, match="50000"):
             move(owner, "50000.01")
 
         assert sandbox.effects("transfer.created") == []
-
-    def test_plaid_gives_a_page(self, sandbox, owner):
-        ada, account, _ = owner
-
-        link = links.create_link(
-            principal=ada,
-            account_id=account.pk,
-            redirect_uri="https://app.example.com/callback",
-            email="ada@example.com",
-        )
-
-        assert link.token.startswith("link-")
-        assert link.url.startswith("http")
 
 
 class TestLostAnswers:
@@ -241,3 +233,101 @@ class TestLostAnswers:
 
         assert reread(bank).state == "ACCEPTED"
         assert len(sandbox.effects("ach_relationship.created")) == 1
+
+
+# How a call may go wrong, whether the broker has done its part or not. The last two come to the
+# broker, or back from it, when the sender has given up already.
+MANY_ENDINGS = (
+    *({**ending, "accepted": done} for ending in ENDINGS for done in (True, False)),
+    {"kind": "hang", "seconds": 0.3, "accepted": True},
+    {"kind": "delay", "seconds": 0.3},
+)
+POSTING = {"vendor": "alpaca_broker", "method": "POST", "path": "/transfers"}
+# Few, so that a lost transfer has others beside it that look the same.
+AMOUNTS = ("10.00", "10.01", "25.50", "99.99")
+SHORT_SECONDS, PLENTY_SECONDS = 0.15, 3
+
+
+class TestManyLostAnswers:
+    """Deposits and withdrawals of one customer, each of whose answers is lost in some way."""
+
+    @pytest.mark.timeout(600)
+    @pytest.mark.parametrize(
+        "batch", [0, *(pytest.param(n, marks=pytest.mark.proof) for n in range(1, 10))]
+    )
+    def test_a_hundred_are_never_paid_twice_nor_called_failed(
+        self, sandbox, owner, settings, batch
+    ):
+        settings.TRANSFER_DAILY_COUNT = 1000
+        _, account, _ = owner
+        seed = {"cash": "50000", "months": 1}
+        sandbox.control("POST", f"/accounts/{account.broker_account_id}/seed", seed)
+        agreement.check_all()  # from here on withdrawals hold cash back
+        chance = random.Random(batch)
+        seen, ends = 0, Counter()
+
+        for number in range(100):
+            ending = MANY_ENDINGS[number % len(MANY_ENDINGS)]
+            transfer = self.lose(sandbox, owner, settings, ending, chance)
+            if number % 10 == 9:
+                sandbox.advance(5)  # some of those before come to their end meanwhile
+            found = self.find_out(sandbox, transfer, since=seen, is_late="delay" in ending.values())
+            seen += found
+            ends[reread(transfer).state] += 1
+            assert found == int(ending.get("accepted", True)), ending
+            ledger_invariants.check()
+            if reread(transfer).state == "NEEDS_REVIEW":
+                assert held_for(transfer) == held_back(transfer)
+                transfers.dismiss(transfer_id=transfer.pk, at=now())
+                assert held_for(transfer) == 0
+
+        assert ends.keys() <= {"ACCEPTED", "NEEDS_REVIEW"}
+        assert ends["ACCEPTED"] == seen
+        assert seen == len(sandbox.effects("transfer.created"))
+
+    def lose(self, sandbox, owner, settings, ending, chance):
+        """Ask for a transfer whose answer does not arrive."""
+        sandbox.fault(**ending, **POSTING)
+        settings.VENDOR_TOTAL_SECONDS = SHORT_SECONDS
+        direction = chance.choice(("INCOMING", "OUTGOING"))
+        transfer = move(owner, chance.choice(AMOUNTS), direction)
+        settings.VENDOR_TOTAL_SECONDS = PLENTY_SECONDS
+        assert transfer.state == "UNKNOWN", ending
+        return transfer
+
+    def find_out(self, sandbox, transfer, *, since, is_late):
+        """Sweep until something is certain, or a person has to look; count what has happened."""
+        for _ in range(4):
+            transfer_upkeep.sweep_transfers(at=now())
+            kept = reread(transfer)
+            effects = sandbox.effects("transfer.created")[since:]
+            assert len(effects) <= 1
+            assert kept.state in {"UNKNOWN", "ACCEPTED", "NEEDS_REVIEW"}
+            if kept.state != "UNKNOWN":
+                break
+        if is_late and kept.state == "NEEDS_REVIEW":
+            effects = wait_for_effect(sandbox, since)
+            transfer_upkeep.refresh_transfers(at=now())
+            kept = reread(transfer)
+        expected = "ACCEPTED" if effects else "NEEDS_REVIEW"
+        assert kept.state == expected
+        assert kept.broker_transfer_id == "".join(effect["vendor_id"] for effect in effects)
+        return len(effects)
+
+
+def wait_for_effect(sandbox, since):
+    for _ in range(100):
+        effects = sandbox.effects("transfer.created")[since:]
+        if effects:
+            return effects
+        time.sleep(0.01)
+    raise AssertionError("the late transfer never came")
+
+
+def held_for(transfer):
+    return ledger_invariants.open_holds().get(transfer.pk, 0)
+
+
+def held_back(transfer):
+    """What a transfer needs of the account's cash while nobody knows what became of it."""
+    return transfer.amount if transfer.direction == "OUTGOING" else 0

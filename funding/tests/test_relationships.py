@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from accounts.tests.factories import AT, customer, make_account
 from core import inbox
 from core.auth import SYSTEM, acting_as
-from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
+from core.errors import Invalid, NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
 from funding import selectors
 from funding.gateways import FundingNews, LinkedBank
@@ -71,14 +71,54 @@ class TestLinkBank:
 
         assert funds.bank_accounts == []
 
-    def test_a_second_bank_is_refused_before_sending(self, funds):
+    def test_a_second_bank_is_refused_before_sending_and_told_which_is_in_the_way(self, funds):
         account = make_account()
-        link(account)
+        first = link(account)
 
-        with pytest.raises(relationships.RelationshipExists):
+        with pytest.raises(relationships.RelationshipExists) as refusal:
             link(account, replace(BANK, number="987654321"))
 
+        assert refusal.value.extra == {"relationship_id": first.broker_relationship_id}
+        assert "POST /delete-ach-relationship" in refusal.value.detail
         assert len(funds.bank_accounts) == 1
+
+    def test_a_savings_account_is_linked_as_such(self, funds):
+        bank = link(make_account(), replace(BANK, account_type="SAVINGS", nickname="Rainy days"))
+
+        assert (bank.account_type, bank.nickname) == ("SAVINGS", "Rainy days")
+        assert funds.bank_accounts[0].account_type == "SAVINGS"
+
+    def test_a_number_that_another_customer_has_linked_is_allowed_and_noted(self, funds):
+        link(make_account())
+
+        with capture_logs() as logs:
+            again = link(make_account())
+
+        [seen] = [entry for entry in logs if entry["event"] == "relationship.seen_elsewhere"]
+        assert (seen["id"], seen["customers"]) == (str(again.pk), 1)
+        assert BANK.number not in str(logs)
+        assert again.is_accepted is True
+
+    def test_ones_own_bank_of_earlier_is_nobody_else(self, funds):
+        account = make_account()
+        make_bank(account, status="CANCELED")
+
+        with capture_logs() as logs:
+            link(account)
+
+        assert "relationship.seen_elsewhere" not in {entry["event"] for entry in logs}
+
+    def test_a_bank_that_is_nobodys_is_refused(self, funds):
+        account = make_account()
+        with acting_as(SYSTEM):
+            person = account.person()
+            account.update_person(replace(person, identity={}))
+
+        with pytest.raises(Invalid) as refusal:
+            link(account, replace(BANK, owner_name=""))
+
+        assert list(refusal.value.field_errors) == ["accountOwnerName"]
+        assert funds.bank_accounts == []
 
     def test_a_bank_that_only_the_broker_knows_stands_in_the_way_too(self, funds):
         account = make_account()

@@ -111,7 +111,7 @@ class TestMoveMoney:
         funds.fails_before = VendorRejected("fake", "maximum total daily transfer is $50,000")
 
         with pytest.raises(transfers.TransferRefused) as refusal:
-            move(make_bank(), "60000")
+            move(make_bank(), "6000")
 
         assert "maximum total daily transfer is $50,000" in refusal.value.detail
 

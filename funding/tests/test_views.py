@@ -7,6 +7,7 @@ import pytest
 from accounts.tests.factories import customer, make_account, service
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnclear
+from funding.gateways import PageRequest
 from funding.serializers.banks import is_aba
 from funding.tests.factories import make_bank
 
@@ -135,13 +136,12 @@ class TestLink:
         answer = api(customer("ada")).post(LINK, body, format="json")
 
         assert answer.status_code == 200
-        assert answer.json() == {
-            "link_url": "https://link.example/1",
-            "linkUrl": "https://link.example/1",
-            "linkToken": "link-1",
-        }
+        told = answer.json()
+        assert told["link_url"] == told["linkUrl"] == "https://link.example/1"
+        assert told["linkToken"] in links.pages
+        assert {"expires_at", "session_id"} < set(told)
         assert links.made == [
-            {"customer": str(account.pk), "email": "", "redirect_uri": body["redirectUri"]}
+            PageRequest(customer=str(account.pk), redirect_uri=body["redirectUri"])
         ]
 
     @pytest.mark.parametrize(

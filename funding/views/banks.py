@@ -2,6 +2,7 @@
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,7 +12,7 @@ from core.api.schema import idempotency_key
 from funding import examples, selectors
 from funding.serializers import banks as serializers
 from funding.serializers.named import AccountNamed
-from funding.services import relationships
+from funding.services import relationships, removals
 from funding.views.common import READING, SCOPES, created, principal_for
 
 
@@ -83,6 +84,47 @@ class AccountRelationships(APIView):
     def get(self, request: Request, account_id: str) -> Response:
         """List the banks of the account that the path names."""
         return _relationships(request, account_id)
+
+
+class RemovedRelationships(APIView):
+    rate = "money"
+    scopes = SCOPES
+
+    @extend_schema(
+        request=serializers.RelationshipNamed,
+        responses={200: serializers.RemovalAnswer, 202: serializers.RemovalAnswer},
+        examples=examples.REMOVE_BANK,
+    )
+    def post(self, request: Request) -> Response:
+        """Remove the bank that the body names; 202 while the broker has not confirmed it."""
+        form = serializers.RelationshipNamed(data=request.data)
+        form.is_valid(raise_exception=True)
+        data = form.validated_data
+        return _removed(request, data["accountId"], data["relationshipId"])
+
+
+class AccountRelationship(APIView):
+    rate = "money"
+    scopes = SCOPES
+
+    @extend_schema(
+        responses={200: serializers.RemovalAnswer, 202: serializers.RemovalAnswer},
+        examples=examples.REMOVED_BANK,
+    )
+    def delete(self, request: Request, account_id: str, relationship_id: str) -> Response:
+        """Remove the bank that the path names; 202 while the broker has not confirmed it."""
+        return _removed(request, account_id, relationship_id)
+
+
+def _removed(request: Request, account_id: str, relationship_id: str) -> Response:
+    removal = removals.remove_bank(
+        principal=principal_for(request, account_id),
+        account_id=account_id,
+        relationship_id=relationship_id,
+        at=timezone.now(),
+    )
+    code = status.HTTP_200_OK if removal.is_certain else status.HTTP_202_ACCEPTED
+    return Response(serializers.RemovalAnswer(removal).data, status=code)
 
 
 def _relationships(request: Request, account_id: str) -> Response:

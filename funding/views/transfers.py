@@ -10,7 +10,7 @@ from core.api.idempotency import IdempotentView
 from core.api.schema import idempotency_key
 from funding import examples, selectors
 from funding.serializers import transfers as serializers
-from funding.services import transfers
+from funding.services import cancellations, transfers
 from funding.views.common import SCOPES, created, principal_for
 
 
@@ -48,7 +48,12 @@ class Transfers(IdempotentView):
 class AccountTransfers(APIView):
     scopes = SCOPES
 
-    @extend_schema(parameters=[serializers.TransfersQuery], responses=serializers.TransfersAnswer)
+    @extend_schema(
+        operation_id="api_account_transfers_list",
+        parameters=[serializers.TransfersQuery],
+        responses=serializers.TransfersAnswer,
+        examples=examples.TRANSFERS,
+    )
     def get(self, request: Request, account_id: str) -> Response:
         """List the transfers of an account, the newest first."""
         form = serializers.TransfersQuery(data=request.query_params)
@@ -58,3 +63,32 @@ class AccountTransfers(APIView):
             principal=principal, account_id=account_id, **form.validated_data
         )
         return Response(serializers.TransfersAnswer(page).data)
+
+
+class AccountTransfer(APIView):
+    scopes = SCOPES
+
+    @extend_schema(responses=serializers.TransferDetail, examples=examples.TRANSFER)
+    def get(self, request: Request, account_id: str, transfer_id: str) -> Response:
+        """Show one transfer of an account, named by our id or by the broker's."""
+        principal = principal_for(request, account_id)
+        transfer = selectors.get_transfer(
+            principal=principal, account_id=account_id, transfer_id=transfer_id
+        )
+        return Response(serializers.TransferDetail(transfer).data)
+
+    @extend_schema(
+        responses={200: serializers.TransferDetail, 202: serializers.TransferDetail},
+        examples=examples.CANCEL_TRANSFER,
+    )
+    def delete(self, request: Request, account_id: str, transfer_id: str) -> Response:
+        """Cancel a transfer that has not left yet; 202 while the broker has not answered."""
+        transfer = cancellations.cancel_transfer(
+            principal=principal_for(request, account_id),
+            account_id=account_id,
+            transfer_id=transfer_id,
+            at=timezone.now(),
+        )
+        is_certain = transfer.public_status == cancellations.CANCELED
+        answer = serializers.TransferDetail(transfer).data
+        return Response(answer, status=200 if is_certain else 202)

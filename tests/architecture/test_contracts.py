@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
-    "clera", "console", "chat", "agents", "portfolio", "trading", "funding", "accounts", "market",
-    "core", "sandbox",
+    "clera", "console", "chat", "agents", "portfolio", "trading", "funding", "ledger", "accounts",
+    "market", "core", "sandbox",
 )  # fmt: skip
 
 # One forbidden line for each contract: where it is planted, and what it says.
@@ -22,12 +22,16 @@ PLANTS = {
         "import trading.serializers",
     ),
     "Accounts keeps its tables and its vendor to itself": (
-        "funding/serializers.py",
+        "funding/serializers/transfers.py",
         "import accounts.models",
     ),
     "Market keeps its tables and its vendors to itself": (
         "trading/serializers.py",
         "import market.models",
+    ),
+    "Ledger keeps its tables and its broker to itself": (
+        "funding/views/common.py",
+        "import ledger.models",
     ),
     "Funding keeps its tables and its vendors to itself": (
         "console/views.py",

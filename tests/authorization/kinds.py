@@ -31,6 +31,7 @@ class Rows:
     user: str
     account: str
     bank: str
+    transfer: str
     document: str
     order: str
     proposal: str
@@ -46,6 +47,8 @@ IDS: Final = frozenset(field.name for field in fields(Rows)) - FACTS
 # Which of a customer's things a placeholder in a path names.
 PLACEHOLDERS: Final = {
     "account_id": "account",
+    "relationship_id": "bank",
+    "transfer_id": "transfer",
     "document_id": "document",
     "order_id": "order",
     "proposal_id": "proposal",

@@ -69,11 +69,21 @@ ROUTES: Final = (
         "PATCH", "api/user/preferences/buying-power", scope="accounts:write", unnamed=404,
         body=lambda it: {"buying_power": "cash_and_margin"},
     ),
+    # ledger
+    of_account("GET", "api/account/<str:account_id>/cash", scope="funding:read"),
+    of_account("GET", "api/account/<str:account_id>/ledger", scope="funding:read"),
     # funding
     of_account(
         "POST", "create-ach-relationship-link", scope="funding:write",
         body=lambda it: {"accountId": it.account, "redirectUri": "https://app.example.com/callback"},
+        answers={Who.OWNER: 409, Who.CLOSED: 422},
     ),
+    of_account(
+        "POST", "process-plaid-token", scope="funding:write", ok=201,
+        body=lambda it: {"accountId": it.account, "publicToken": "public-sandbox-example"},
+        answers={Who.OWNER: 409, Who.CLOSED: 422},
+    ),
+    public("POST", "webhook/plaid", ok=401),
     of_account(
         "POST", "create-ach-relationship-manual", scope="funding:write", ok=201, body=bank,
         answers={Who.OWNER: 409, Who.CLOSED: 422},
@@ -88,11 +98,27 @@ ROUTES: Final = (
     ),
     of_account("GET", "get-ach-relationships/<str:account_id>", scope="funding:read"),
     of_account(
+        "POST", "delete-ach-relationship", scope="funding:write",
+        body=lambda it: {"accountId": it.account, "relationshipId": it.bank},
+    ),
+    of_account(
+        "DELETE", "api/account/<str:account_id>/ach-relationships/<str:relationship_id>",
+        scope="funding:write",
+    ),
+    of_account(
         "POST", "initiate-ach-transfer", scope="funding:write", ok=201,
         body=lambda it: {"accountId": it.account, "relationshipId": it.bank, "amount": "5.00"},
         answers={Who.CLOSED: 422},
     ),
     of_account("GET", "api/account/<str:account_id>/transfers", scope="funding:read"),
+    of_account(
+        "GET", "api/account/<str:account_id>/transfers/<str:transfer_id>", scope="funding:read"
+    ),
+    # It has arrived.
+    of_account(
+        "DELETE", "api/account/<str:account_id>/transfers/<str:transfer_id>",
+        scope="funding:write", ok=422,
+    ),
     # market
     shared("GET", "api/company/<str:ticker>", scope="market:read", fill={"ticker": "AAPL"}),
     # trading
@@ -125,6 +151,7 @@ ROUTES: Final = (
         "GET", "api/portfolio/value", scope="portfolio:read",
         query=lambda it: {"accountId": it.account},
     ),
+    of_account("GET", "api/account/<str:account_id>/funding-status", scope="funding:read"),
     # chat
     of_account(
         "POST", "api/chat", scope="chat:write", ok=202, body=question,
@@ -172,12 +199,24 @@ TASKS: Final = (
     task("core.beat_heartbeat_money"),
     task("core.extend_audit"),
     task("funding.apply_events"),
+    task("funding.apply_webhooks"),
     task("funding.follow_events"),
+    task("funding.refresh_items"),
     task("funding.refresh_relationships"),
     task("funding.refresh_transfers"),
+    task("funding.sweep_cancellations"),
+    task("funding.sweep_links"),
     task("funding.sweep_relationships"),
+    task("funding.sweep_removals"),
     task("funding.sweep_transfers"),
+    task("funding.withdraw_verdicts"),
+    task("ledger.apply_events"),
+    task("ledger.ask_for_all"),
+    task("ledger.compare_account", account_id="account"),
+    task("ledger.compare_due"),
+    task("ledger.follow_events"),
     task("market.follow_prices"),
+    task("market.refresh_calendar"),
     task("market.refresh_instruments"),
     task("trading.apply_events"),
     task("trading.expire_proposals"),

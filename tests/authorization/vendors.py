@@ -14,6 +14,8 @@ from accounts.tests.factories import alpaca_data
 from core.errors import VendorRejected
 from funding import gateways as funding
 from funding.gateways.fake import FakeFunds, FakeLinks
+from ledger import gateways as ledger
+from ledger.gateways.fake import FakeBooks
 from market import gateways as market
 from market.tests.factories import FakeCompanies
 from market.tests.factories import vendors as market_vendors
@@ -81,6 +83,7 @@ def in_use(vendors: Vendors) -> Iterator[Vendors]:
     with ExitStack() as stack:
         stack.enter_context(accounts.use(vendors.brokerage))
         stack.enter_context(funding.use(funds=vendors.funds, links=vendors.links))
+        stack.enter_context(ledger.use(FakeBooks()))
         stack.enter_context(trading.use(vendors.broker))
         stack.enter_context(market.use(market_vendors("AAPL", companies=companies)))
         yield vendors

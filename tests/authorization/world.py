@@ -151,12 +151,13 @@ class World:
         conversation, run = _talk(user)
         with acting_as(SYSTEM):
             _papers_of(account)
-            _transfer_of(bank)
+            transfer = _transfer_of(bank)
             type(account).objects.filter(pk=account.pk).update(vendor_status=status)
         rows = Rows(
             user=user,
             account=str(account.pk),
             bank=str(bank.pk),
+            transfer=str(transfer.pk),
             document=document,
             order=str(order.pk),
             proposal=str(proposal.pk),
@@ -169,6 +170,7 @@ class World:
             rows,
             account=account.broker_account_id,
             bank=bank.broker_relationship_id,
+            transfer=transfer.broker_transfer_id,
             order=order.broker_order_id,
         )
         told = {rows.user, account.account_number, proposal.hash, email, _said_by(user)}
@@ -207,8 +209,8 @@ def _papers_of(account: Any) -> None:
     changes.update(state="ACCEPTED")
 
 
-def _transfer_of(bank: Any) -> None:
-    apps.get_model("funding.Transfer").objects.create(
+def _transfer_of(bank: Any) -> Any:
+    return apps.get_model("funding.Transfer").objects.create(
         user_id=bank.user_id,
         account_id=bank.account_id,
         relationship=bank,
