@@ -1,6 +1,6 @@
 """Questions about what an account is worth; each says whose it is asking for."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
@@ -12,6 +12,7 @@ from accounts import selectors as accounts
 from core import exact_json
 from core.auth import SYSTEM, Principal
 from core.errors import CleraError, NotFound
+from funding import selectors as funding
 from market import selectors as market
 from market.errors import PriceUnavailable
 from market.facts import NEW_YORK
@@ -109,6 +110,36 @@ def get_summary(
         ],
         "unpriced": list(value.worth.unpriced),
     }
+
+
+@dataclass(frozen=True)
+class FundingStatus:
+    """How an account is funded and what that has become; in dollars, nothing where not known."""
+
+    funding: funding.FundingSummary
+    cash: Decimal | None
+    value: Decimal | None
+    unpriced: Sequence[str]
+
+    @property
+    def is_funded(self) -> bool:
+        """Say whether any money has ever arrived and not all of it left."""
+        return self.funding.deposited > 0 or (self.cash or ZERO) > 0 or (self.value or ZERO) > 0
+
+
+def get_funding_status(
+    *, principal: Principal, account_id: str | UUID, at: datetime
+) -> FundingStatus:
+    """
+    Return an account's deposits and withdrawals with its cash and value of now.
+
+    Cash and value are the same as in `get_value`, so that nobody sees two totals.
+
+    :raises NotFound: there is no such account, or it is somebody else's.
+    """
+    summary = funding.funding_summary(principal=principal, account_id=account_id)
+    now = get_value(principal=principal, account_id=account_id, at=at)
+    return FundingStatus(summary, now.holdings.cash, now.worth.total, now.worth.unpriced)
 
 
 def _only_account(principal: Principal) -> UUID:

@@ -2,7 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from core.api.fields import MoneyField, ReferenceMoney
+from funding.serializers.transfers import TransferDetail
+from portfolio.selectors import FundingStatus
 
 
 class PositionValue(serializers.Serializer[Any]):
@@ -42,3 +47,35 @@ class ValueQuery(serializers.Serializer[Any]):
     """Whose value is asked for."""
 
     accountId = serializers.CharField(max_length=64)  # noqa: N815 - the reference's name
+
+
+class FundingSource(serializers.Serializer[Any]):
+    """A bank, and what has come from it and was not sent back."""
+
+    bank_name = serializers.CharField(source="relationship.bank_name")
+    last_4 = serializers.CharField(source="relationship.number_last4")
+    status = serializers.CharField(source="relationship.public_status")
+    total = MoneyField()
+    count = serializers.IntegerField()
+    last_at = serializers.DateTimeField(allow_null=True)
+
+
+class FundingStatusAnswer(serializers.Serializer[FundingStatus]):
+    """The original's answer; `null` where a figure is not known, and `unpriced` says why."""
+
+    is_funded = serializers.BooleanField()
+    cash_balance = ReferenceMoney(source="cash", allow_null=True)
+    portfolio_value = ReferenceMoney(source="value", allow_null=True)
+    unpriced = serializers.ListField(child=serializers.CharField())
+    total_funded_amount = ReferenceMoney(source="funding.deposited")
+    completed_transfers_count = serializers.IntegerField(source="funding.completed_count")
+    pending_deposits = ReferenceMoney(source="funding.pending_in")
+    pending_withdrawals = ReferenceMoney(source="funding.pending_out")
+    funding_sources = serializers.SerializerMethodField()
+    recent_transfers = TransferDetail(many=True, source="funding.latest")
+
+    @extend_schema_field(serializers.DictField(child=FundingSource()))
+    def get_funding_sources(self, status: FundingStatus) -> Any:
+        """Show each bank under its id."""
+        sources = status.funding.sources
+        return {one.relationship.public_id: FundingSource(one).data for one in sources}

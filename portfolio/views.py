@@ -26,3 +26,18 @@ class PortfolioValue(APIView):
         principal = accounts.principal_for(principal=principal_of(request), account_id=account_id)
         value = selectors.get_value(principal=principal, account_id=account_id, at=timezone.now())
         return Response(value.record)
+
+
+class FundingStatus(APIView):
+    """How an account is funded: here, because it says what the money has become."""
+
+    scopes = permissions.scopes("funding")
+
+    @extend_schema(responses=serializers.FundingStatusAnswer)
+    def get(self, request: Request, account_id: str) -> Response:
+        """Read what has come into one account, from where, and what it is worth now."""
+        principal = accounts.principal_for(principal=principal_of(request), account_id=account_id)
+        status = selectors.get_funding_status(
+            principal=principal, account_id=account_id, at=timezone.now()
+        )
+        return Response(serializers.FundingStatusAnswer(status).data)

@@ -7,6 +7,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from core.errors import NotFound, VendorUnavailable
+from funding.tests.factories import make_bank, make_transfer
 from market.tests.factories import snapshot
 from portfolio import selectors
 from tests.live.factories import OWNER, signed_in
@@ -113,3 +114,34 @@ class TestSummary:
         summary = selectors.get_summary(principal=owner, at=datetime.now(UTC))
 
         assert (summary["value"], summary["cash"], summary["positions"]) == (None, None, [])
+
+
+class TestFundingStatus:
+    def test_says_what_came_in_and_what_it_is_worth(self, client, account):
+        bank = make_bank(account)
+        make_transfer(bank, amount="600.00")
+        make_transfer(bank, amount="50.00", status="QUEUED")
+
+        answer = client.get(f"/api/account/{account.pk}/funding-status")
+
+        assert answer.status_code == 200
+        told = answer.json(parse_float=Decimal)
+        assert (told["is_funded"], told["total_funded_amount"]) == (True, Decimal("600.00"))
+        assert (told["cash_balance"], told["portfolio_value"]) == (Decimal(1000), Decimal(1300))
+        assert (told["completed_transfers_count"], told["pending_deposits"]) == (1, Decimal(50))
+        [(bank_id, source)] = told["funding_sources"].items()
+        assert (bank_id, source["total"], source["count"]) == (bank.public_id, "600.00", 1)
+        assert [t["status"] for t in told["recent_transfers"]] == ["QUEUED", "COMPLETE"]
+
+    def test_an_account_without_money_is_not_funded(self, client, owner):
+        account = trading.new_account("nobody-yet")
+        client.force_authenticate(trading.customer("nobody-yet"))
+
+        told = client.get(f"/api/account/{account.pk}/funding-status").json()
+
+        assert (told["is_funded"], told["cash_balance"], told["portfolio_value"]) == (
+            False,
+            None,
+            None,
+        )
+        assert (told["funding_sources"], told["recent_transfers"]) == ({}, [])
