@@ -1,4 +1,4 @@
-"""A web process dies at the worst moments, and the order is still placed exactly once."""
+"""A web process dies at the worst moments, and order and transfer still happen exactly once."""
 
 import os
 import subprocess
@@ -11,6 +11,12 @@ import pytest
 from tests.e2e.running import ROOT, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+BANK = {
+    "bankAccountType": "CHECKING",
+    "bankAccountNumber": "123456789",
+    "bankRoutingNumber": "121000358",
+    "nickname": "My Checking Account",
+}
 
 
 @pytest.fixture
@@ -92,3 +98,61 @@ def wait_until_filled(clera, symbol):
             return orders
         time.sleep(0.5)
     raise AssertionError(f"not filled within 60 s: {orders}")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("failpoint", "amount", "states"),
+    [
+        ("intent.committed", "31.01", {"ACCEPTED"}),
+        ("intent.answered", "31.02", {"ACCEPTED"}),
+        # It never left, which nobody can know: a person decides.
+        ("intent.leased", "31.03", {"NEEDS_REVIEW"}),
+    ],
+)
+def test_a_transfer_survives_its_sender(clera, doomed, failpoint, amount, states):
+    url, process = doomed(failpoint)
+    headers = {"Authorization": f"Bearer {clera.bearer}", "Idempotency-Key": f"pay-{failpoint}"}
+    body = {"accountId": clera.account, "relationshipId": bank_of(clera), "amount": amount}
+
+    with pytest.raises(httpx.TransportError):
+        httpx.post(
+            f"{url}/initiate-ach-transfer", json=body, headers=headers, trust_env=False, timeout=20
+        )
+    assert process.wait(timeout=5) == -9
+
+    (transfer,) = wait_until_decided(clera, amount)
+    effects = [e for e in clera.effects(kind="transfer.created") if e["amount"] == amount]
+    assert transfer["state"] in states
+    assert [effect["vendor_id"] for effect in effects] == (
+        [transfer["id"]] if transfer["state"] == "ACCEPTED" else []
+    )
+
+
+def bank_of(clera):
+    """Name the demo customer's approved bank; the first to ask links one."""
+    headers = {"Authorization": f"Bearer {clera.bearer}"}
+    with httpx.Client(base_url=clera.url, headers=headers, trust_env=False, timeout=20) as client:
+        listed = {"accountId": clera.account}
+        if not client.post("/get-ach-relationships", json=listed).json()["relationships"]:
+            client.post("/create-ach-relationship-manual", json=listed | BANK).raise_for_status()
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends:
+            (bank,) = client.post("/get-ach-relationships", json=listed).json()["relationships"]
+            if bank["status"] == "APPROVED":
+                return bank["id"]
+            time.sleep(0.5)
+    raise AssertionError(f"not approved within 60 s: {bank}")
+
+
+def wait_until_decided(clera, amount):
+    headers = {"Authorization": f"Bearer {clera.bearer}"}
+    url = f"{clera.url}/api/account/{clera.account}/transfers"
+    ends = time.monotonic() + 90
+    while time.monotonic() < ends:
+        answer = httpx.get(url, headers=headers, trust_env=False)
+        moved = [t for t in answer.json()["transfers"] if f"{t['amount']:.2f}" == amount]
+        if moved and all(t["state"] in {"ACCEPTED", "NEEDS_REVIEW"} for t in moved):
+            return moved
+        time.sleep(0.5)
+    raise AssertionError(f"not decided within 90 s: {moved}")

@@ -74,6 +74,13 @@ class TestItsBodiesAreTaken:
             lambda: frontend.get(f"/api/account/{account}/status").json(),
             lambda answer: answer["data"]["status"] == "ACTIVE",
         )
+        page = frontend.post(
+            "/create-ach-relationship-link",
+            json={"accountId": account, "redirectUri": "https://app.example.com/callback"},
+        )
+        assert page.status_code == 200
+        assert page.json()["link_url"].startswith("http")
+
         linked = frontend.post(
             "/create-ach-relationship-manual",
             json={
@@ -108,15 +115,6 @@ class TestItsBodiesAreTaken:
         assert moved.status_code in {200, 201}
         assert '"amount":100.00' in moved.text.replace(" ", "")
         assert {"id", "status", "amount", "created_at"} <= set(moved.json())
-
-    def test_a_plaid_link(self, frontend, demo_account):
-        answer = frontend.post(
-            "/create-ach-relationship-link",
-            json={"accountId": demo_account, "redirectUri": "https://app.example.com/callback"},
-        )
-
-        assert answer.status_code == 200
-        assert answer.json()["link_url"].startswith("http")
 
     def test_health_and_company(self, frontend):
         assert frontend.get("/api/health").status_code == 200

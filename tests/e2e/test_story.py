@@ -34,6 +34,9 @@ def test_a_customer_opens_funds_buys_watches_asks_and_approves(clera):
     assert "Done: the new customer holds AAPL, MSFT." in told.stdout
     assert "666-" not in told.stdout
     assert '"tax_id": "•••"' in told.stdout
+    assert re.search(r'GET \S+/cash → {"total": "1000.00", "held": "0.00"', told.stdout)
+    [booked] = re.findall(r"GET \S+/ledger → (.*)", told.stdout)
+    assert re.findall(r'"kind": "(\w+)"', booked) == ["PURCHASE", "PURCHASE", "DEPOSIT"]
 
 
 def test_each_step_had_one_effect_at_its_vendor(clera):
