@@ -32,7 +32,7 @@ _REFERRING = """
 
 def install() -> None:
     """Take the place of Django's flush, which empties every table whether it holds rows or not."""
-    TransactionTestCase._fixture_teardown = _empty  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = _empty  # type: ignore[attr-defined]
 
 
 def _empty(_case: Any) -> None:
