@@ -18,6 +18,7 @@ from console.story import application
 from console.wire import Api, Show, StoryError
 from core.auth import SYSTEM, api_keys
 from core.errors import CleraError
+from ledger import services as ledger
 from trading import services as trading
 
 PLAN = {
@@ -121,6 +122,7 @@ class Seeding:
         except httpx.HTTPError as error:
             raise StoryError("The sandbox could not give the demo account its history.") from error
         trading.request_sync(account_id=account.id)
+        ledger.request_comparison(account_id=account.id)
         self.facts["has_history"] = True
 
     def _commands(self) -> None:

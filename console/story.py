@@ -10,6 +10,7 @@ from console.wire import Api, Show, StoryError
 
 DEPOSIT = "1000.00"
 PURCHASE = "250.00"
+BOUGHT = ("AAPL", "MSFT")
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Story:
             ("5. Watch the value move", self.watch),
             ("6. Ask about the portfolio", self.ask),
             ("7. Have a trade proposed, and approve it", self.approve),
-            ("8. What is held now", self.look),
+            ("8. What is held now, and what has moved the cash", self.look),
         )
         for title, chapter in chapters:
             self.show(f"\n{title}")
@@ -97,6 +98,12 @@ class Story:
             lambda answer: str(answer["data"]["cash"]) not in {"0", "0.0", "0.00", "None"},
             what="cash is there to trade with",
         )
+        cash = self.api.until(
+            f"/api/account/{self.account_id}/cash",
+            lambda cash: cash["total"] == DEPOSIT,
+            what="our own ledger has it as well",
+        )
+        self.facts["cash"] = cash["available"]
 
     def buy(self) -> None:
         """Buy by amount and wait for the fill."""
@@ -147,11 +154,18 @@ class Story:
         self._filled("MSFT")
 
     def look(self) -> None:
-        """List positions and cash."""
+        """List positions, cash, and the ledger's newest entries: the purchases and the deposit."""
         positions = self.api.get(f"/api/portfolio/{self.account_id}/positions")
         self.facts["symbols"] = sorted(position["symbol"] for position in positions)
         self.api.get(f"/api/account/{self.account_id}/balance")
         self.api.get("/api/portfolio/value", accountId=self.account_id)
+        newest = self.api.until(
+            f"/api/account/{self.account_id}/ledger",
+            lambda answer: {entry["symbol"] for entry in answer["entries"]} >= set(BOUGHT),
+            what="every purchase is booked",
+            limit="5",
+        )
+        self.facts["booked"] = [entry["kind"] for entry in newest["entries"]]
 
     def _filled(self, symbol: str) -> None:
         self.api.until(

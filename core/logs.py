@@ -30,6 +30,8 @@ _NEVER = frozenset({"tax_id", "national_id", "government_id"})
 
 # The last resort, for texts that were written by libraries.
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # Plaid's tokens; what they are called says of which environment they are.
+    (re.compile(r"\b(?:access|public|processor|link)-(?:sandbox|production)-[\w.-]+"), HIDDEN),
     (re.compile(r"eyJ[\w-]{5,}\.[\w-]*(?:\.[\w-]*)?"), HIDDEN),
     (re.compile(r"\b(?:clr_(?:live|test)_|gsk_|sk-|pplx-|access-|public-)[\w-]{6,}"), HIDDEN),
     (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE), rf"\1 {HIDDEN}"),

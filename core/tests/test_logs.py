@@ -22,6 +22,10 @@ SECRETS = [
     "clr_test_0123456789abcdef_" + "a" * 48,
     "clr_live_0123456789abcdef_" + "a" * 48,
     "gsk_abcdefghijklmnop",
+    "access-sandbox-abcdefghijk-6789",
+    "public-production-abcdefghijk.6789",
+    "processor-sandbox-abcdefghijk",
+    "link-production-eyJpdGVtIjoi.abcdefghijk",
     "123-45-6789",
     "123 45 6789",
     "123456789",
@@ -110,7 +114,7 @@ class TestConfigure:
         assert (line["reason"], line["state"], line["count"]) == ("[hidden]",) * 3
         assert (len(line["code"]), line["symbols"]) == (200, ["A", "[hidden]"])
 
-    @pytest.mark.parametrize("secret", SECRETS[:8])
+    @pytest.mark.parametrize("secret", SECRETS[:12])
     def test_redacts_texts_of_ours_and_of_libraries_and_exceptions(self, output, secret):
         structlog.get_logger().info(f"event {secret}", request_id=secret)
         logging.getLogger("library").warning("told %s", secret)

@@ -73,6 +73,8 @@ def manage(clera: Running, *arguments: str) -> str:
 def web(clera: Running, log: Path, **more: str):
     """Serve from one more web process, which writes down all that a level of logging knows."""
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    more = {"PLAID_WEBHOOK_URL": f"{url}/webhook/plaid", **more}
     command = [sys.executable, "-m", "uvicorn", "clera.asgi:application", "--lifespan", "off"]
     command += ["--no-access-log", "--ws", "clera.websockets:SocketProtocol"]
     command += ["--no-proxy-headers", "--port", str(port)]
@@ -80,7 +82,6 @@ def web(clera: Running, log: Path, **more: str):
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(clera, **more), stdout=printed, stderr=printed
         )
-    url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url, process)
         yield url

@@ -14,6 +14,7 @@ from tests.privacy.clients import Answers, Client
 _LINK = re.compile(r'href="([^"#]+)')
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SECRET = re.compile(r"<code[^>]*>([A-Z2-7 ]{20,})</code>")
+_ROW_CHOSEN = re.compile(r'name="_selected_action" value="([^"]+)"')
 _ROW = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
 _WAY_BACK = re.compile(r"\?_changelist_filters=.*")
 # Leaving ends the session; showing personal data, on record, is what the reveal is for.
@@ -50,6 +51,24 @@ class Desk:
         assert found, page
         form = {"csrfmiddlewaretoken": found.group(1), **body}
         return self._client.ask("POST", path, data=form).status_code
+
+    def do(self, path: str, **given: str) -> int:
+        """Fill in a page of the admin and send it."""
+        answer = self._client.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        return self._send(path, answer.text, given)
+
+    def export(self, table: str) -> int:
+        """Take a whole table out as a file, and return how many rows that were."""
+        page = self._client.get(table).text
+        found, token = _ROW_CHOSEN.search(page), _TOKEN.search(page)
+        assert token, page
+        assert found, f"{table} is empty"
+        form = {"csrfmiddlewaretoken": token.group(1), "action": "export_csv",
+                "_selected_action": found.group(1), "select_across": "1"}  # fmt: skip
+        answer = self._client.ask("POST", table, data=form)
+        assert answer.headers["content-type"].startswith("text/csv"), answer.text
+        return len(answer.text.splitlines()) - 1
 
     def open_everything(self, *, alike: int) -> list[str]:
         """

@@ -27,7 +27,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 _INTENTS = (
     "accounts_brokerageaccount", "accounts_contactchange", "accounts_documentupload",
-    "funding_achrelationship", "funding_transfer", "trading_order",
+    "funding_achrelationship", "funding_bankremoval", "funding_transfer", "trading_order",
 )  # fmt: skip
 
 
@@ -129,7 +129,6 @@ class Planting:
         self.note("move", client.ask("PATCH", f"/api/account/{account}/pii", json=ada.move()))
         self.note("upload", self.upload(client, ada))
         self.note("bank", client.post("/create-ach-relationship-manual", ada.bank()))
-        self._plaid(client, ada)
         self.note("deposit", self._deposit(client, account))
         self.note("chat", client.post("/api/chat", self.question(account)))
         client.until(f"/api/account/{account}/balance", lambda told: told["data"]["cash"] > 0)
@@ -145,12 +144,6 @@ class Planting:
     def upload(self, client: Client, person: Person) -> httpx.Response:
         path = f"/api/account/{person.account}/documents/upload"
         return client.post(path, person.document())
-
-    def _plaid(self, client: Client, person: Person) -> None:
-        where = {"accountId": person.account, "redirectUri": "https://app.example.com/callback"}
-        body = {**where, "email": person.email}
-        answer = self.note("plaid", client.post("/create-ach-relationship-link", body))
-        self.net.secret("plaidtoken", answer.json()["linkToken"])
 
     def _deposit(self, client: Client, account: str, fault: str = "") -> httpx.Response:
         found = client.until(

@@ -20,12 +20,14 @@ from core import crypto
 from core.db import sealed
 from tests.e2e.running import Running
 from tests.privacy import mistakes, sinks
+from tests.privacy.banking import FAILURES, Banking
 from tests.privacy.canaries import Hit, Net, scan
 from tests.privacy.clients import data_of_postgres, manage, published, web
 from tests.privacy.desk import Desk
+from tests.privacy.people import Person
 from tests.privacy.planting import FAULTS, Planting
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 # As in production, but impatient, and as talkative as an operator may ever make it.
 SETTINGS = {
@@ -38,11 +40,18 @@ SETTINGS = {
         for name in ("money", "sockets", "sign_up", "refusals", "documents", "write")
     ),
 }
-PAGES_ALIKE = 3
+PAGES_ALIKE = 2
+_SIGNING_IN = ("plaid", "paula", "bruno", "uma")
+_EXPORTED = (
+    "funding/achrelationship", "funding/transfer", "funding/transferreturn", "ledger/entry",
+    "ledger/drift",
+)  # fmt: skip
 _ID = re.compile(r"[0-9a-f-]{36}|[A-Z]{1,5}|[0-9]{1,6}|None")
 _MODELS = (
     "accounts/brokerageaccount", "accounts/contactchange", "accounts/documentupload",
-    "core/auditentry", "core/inboxevent", "funding/achrelationship", "funding/transfer",
+    "core/auditentry", "core/inboxevent", "funding/achrelationship", "funding/bankremoval",
+    "funding/linksession", "funding/plaiditem", "funding/transfer", "funding/transferreturn",
+    "ledger/drift", "ledger/entry",
 )  # fmt: skip
 
 
@@ -73,8 +82,13 @@ ALLOWED = [
     Allowance("prompt .*", "chat|said", "the model answers what customers ask, in their words"),
     Allowance(
         "answer POST /create-ach-relationship-link 200",
-        "plaidtoken",
-        "the token is for the customer's browser, and is kept nowhere",
+        "linktoken|linkshape|page",
+        "the token and the page are for the customer's browser, and are kept nowhere in clear",
+    ),
+    Allowance(
+        "answer GET /api/schema/ 200",
+        "(link|public)shape|webhookbody",
+        "the examples of the documentation are no token of anybody",
     ),
     Allowance(
         "answer GET /admin/second-factor/set-up/ 200",
@@ -101,6 +115,7 @@ class Day:
     pages: list[str] = field(default_factory=list)
     tasks: list[Any] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
+    exported: dict[str, int] = field(default_factory=dict)
 
     def told(self, what: str, status: int) -> bool:
         """Say whether all such requests were answered so, and whether there were any."""
@@ -146,9 +161,14 @@ def day(clera: Running, tmp_path_factory: pytest.TempPathFactory) -> Day:
 def _spend(day: Day, doomed: str) -> None:
     """Tell everything to everybody; the order leaves the sweeps time to look up what got lost."""
     planting = day.planting
-    ada, hope, *unlucky = planting.open_accounts(["ada", "hope", *FAULTS])
-    with ThreadPoolExecutor(len(FAULTS)) as pool:
+    banking = Banking(planting)
+    ada, hope, *others = planting.open_accounts(["ada", "hope", *_SIGNING_IN, *FAULTS])
+    signing_in, unlucky = others[: len(_SIGNING_IN)], others[len(_SIGNING_IN) :]
+    banking.drift(hope)
+    with ThreadPoolExecutor(len(FAULTS) + 1) as pool:
+        signed_in = pool.submit(_sign_in, banking, signing_in)
         list(pool.map(planting.fail, unlucky, FAULTS))
+        signed_in.result()
     planting.apply_in_every_way(ada)
     planting.apply_to_a_dying_process(doomed)  # now: the sweep that sends it meets no fault
     planting.kill_the_worker()
@@ -158,14 +178,33 @@ def _spend(day: Day, doomed: str) -> None:
     day.codes = mistakes.fill_every_body(planting, ada)
     mistakes.ask_strangely(planting, ada)
     mistakes.break_our_own(planting, hope)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         settled = pool.submit(planting.wait_until_settled, seconds=30)
-        day.pages = _walk_through_the_admin(day)
+        coming = pool.submit(_come_to_work, day, "colleague")
+        desk = _come_to_work(day, "officer")
+        day.pages = desk.open_everything(alike=PAGES_ALIKE)
         day.states = settled.result()
+    _decide(banking, hope, desk, coming.result())
+    day.exported = {table: desk.export(f"/admin/{table}/") for table in _EXPORTED}
+    banking.look_for_all()
 
 
-def _walk_through_the_admin(day: Day) -> list[str]:
-    planting, name = day.planting, f"officer-{time.time_ns()}"
+def _sign_in(banking: Banking, people: list[Person]) -> None:
+    """Link banks at Plaid; one after the other, as its faults know no customers."""
+    plaid, paula, bruno, uma = people
+    banking.planting.note("link", banking.link(paula))
+    banking.bring_tokens(bruno, plaid)
+    banking.not_hear_of_it(uma)
+    with ThreadPoolExecutor(1) as pool:
+        losing = pool.submit(banking.lose_money, paula)  # at the broker alone
+        banking.fail_in_every_way(plaid)
+        losing.result()
+    banking.be_locked_out(bruno)
+    banking.forge()
+
+
+def _come_to_work(day: Day, role: str) -> Desk:
+    planting, name = day.planting, f"{role}-{time.time_ns()}"
     password = manage(planting.clera, "staff", "create", name, "--role", "superuser")
     day.net.secret("password", password)
     desk = Desk(planting.url, day.net, planting.answers)
@@ -173,7 +212,19 @@ def _walk_through_the_admin(day: Day) -> list[str]:
     assert desk.sign_in(name, day.net.word("wrongpassword")) == 200
     assert desk.sign_in(name, password) == 302
     desk.enrol()
-    return desk.open_everything(alike=PAGES_ALIKE)
+    return desk
+
+
+def _decide(banking: Banking, hope: Person, desk: Desk, colleague: Desk) -> None:
+    """Two members of the staff settle a transfer that is lost, and a difference of the books."""
+    transfer = f"/admin/funding/transfer/{banking.lost_transfer}"
+    assert desk.do(f"{transfer}/dismiss/", reason="Ticket 1") == 302
+    assert colleague.do(f"{transfer}/confirm/") == 302
+    query = "SELECT state FROM funding_transfer WHERE id = %s AND state <> %s"
+    assert banking.until(query, banking.lost_transfer, "NEEDS_REVIEW") == "REJECTED"
+    drift = f"/admin/ledger/drift/{banking.open_drift(hope)}"
+    assert desk.do(f"{drift}/propose/", remedy="EXPLAINED", note="Ticket 2") == 302
+    assert colleague.do(f"{drift}/approve/") == 302
 
 
 def _printed(run: Path, folder: Path) -> sinks.Sink:
@@ -201,9 +252,20 @@ class TestTheDay:
         assert day.told("apply, address taken (here|there)|apply twice", 409)
         assert day.told("(apply|upload|move|bank|chat), our fault", 500)
 
+    def test_went_as_badly_at_plaid(self, day: Day) -> None:
+        assert day.told("|".join(FAILURES), 422)
+        assert day.told("bank, unheard token|deposit, lost", 202)
+        assert day.told("bring theirs|bring nonsense|webhook, broken", 400)
+        assert day.told("page, quote", 422)
+        assert day.told("webhook, (old|altered|unsigned)", 401)
+        assert set(FAILURES) <= set(day.planting.statuses)
+
     def test_went_well_where_it_was_meant_to(self, day: Day) -> None:
         assert day.told("apply|apply from abroad|apply as a boss|upload|bank|deposit|trade", 201)
-        assert day.told("look|move|chat|plaid|sync|service|conversations|read .*", 200)
+        assert day.told("look|move|chat|plaid|sync|service|conversations|remove|read .*", 200)
+        assert day.told("link|bring|bring again|sign in at last|sign in anew", 201)
+        assert day.told("webhook, kept", 200)
+        assert all(day.exported[table] > 0 for table in _EXPORTED)
         assert {"PENDING", "SENDING", "UNKNOWN"}.isdisjoint(day.states)
         assert min(day.states["REJECTED"], day.states["NEEDS_REVIEW"]) >= 3
 
@@ -222,8 +284,9 @@ class TestTheDay:
         assert {
             "ssn", "passport", "born", "given", "family", "street", "phone", "newphone", "mailada",
             "trustedgiven", "trustedphone", "employer", "firm", "remark", "bank", "routing",
-            "owner", "document", "token", "apikey", "plaidtoken", "password", "secondfactor",
-            "chat", "said", "wrongpassword",
+            "owner", "document", "token", "apikey", "password", "secondfactor", "chat", "said",
+            "wrongpassword", "linktoken", "publictoken", "accesstoken", "processortoken", "page",
+            "plaidnumber", "webhookbody", "signature", "linksession", "webhooknote",
         } <= day.net.planted  # fmt: skip
         assert all(day.sizes[name] > 1000 for name in day.found)
 
@@ -267,6 +330,24 @@ class TestWhatIsKept:
         assert {"mailada", "family", "street", "newstreet", "trustedmail", "born", "phone"} <= names
         assert "ssn" not in names
 
+    def test_of_plaids_tokens_opens_with_the_key_alone(self, day: Day, clera: Running) -> None:
+        with psycopg.connect(published(clera)["DATABASE_URL"]) as owner:
+            rows = owner.execute(
+                "SELECT id, sealed_access_token FROM funding_plaiditem"
+                " WHERE sealed_access_token IS NOT NULL"
+            ).fetchall()
+        opened = [
+            crypto.unseal(
+                kept, bound_to=sealed.place("funding.PlaidItem", "sealed_access_token", key)
+            )
+            for key, kept in rows
+        ]
+
+        assert opened
+        for token in opened:
+            names = {hit.name for hit in scan(day.net, [("items", token)])}
+            assert names == {"accesstoken", "accessshape"}
+
     def test_at_the_pretend_vendors_has_no_number_of_a_person_or_a_bank(
         self, day: Day, clera: Running
     ) -> None:
@@ -277,3 +358,4 @@ class TestWhatIsKept:
         assert "family" in names
         assert "checked" in names  # the broker's own words of them
         assert names.isdisjoint({"ssn", "passport", "bank", "document", "token", "apikey"})
+        assert names.isdisjoint({"accesstoken", "processortoken", "plaidnumber", "signature"})

@@ -13,7 +13,7 @@ from celery import current_app
 
 from core.tests.wires import answer, vendor
 from tests.privacy import sinks
-from tests.privacy.canaries import Net, scan
+from tests.privacy.canaries import PLAIDS_TOKENS, Net, scan
 from tests.privacy.clients import Answers, Client
 
 SSN = "612-47-1234"
@@ -87,6 +87,33 @@ class TestDisguises:
     )
     def test_what_only_looks_alike_is_not(self, net, text):
         assert found(net, [("here", text)]) == set()
+
+
+class TestPlaidsTokens:
+    @pytest.mark.parametrize("kind", PLAIDS_TOKENS)
+    @pytest.mark.parametrize(
+        "disguise",
+        [
+            lambda token: json.dumps({"token": token}).encode(),
+            lambda token: token[: len(token) // 2].encode(),
+            lambda token: quote(f"?t={token}").encode(),
+            lambda token: token.encode().hex().encode(),
+            lambda token: shifted(token, 0),
+            lambda token: shifted(token, 1),
+            lambda token: shifted(token, 2),
+        ],
+    )
+    def test_one_that_nobody_has_planted_is_found(self, net, kind, disguise):
+        net.shapes()
+        data = disguise(f"{kind}-sandbox-8ab976e6-64bc-4b38-98f7-731e7a349970")
+
+        assert {name for name, _ in found(net, [("here", data)])} == {f"{kind}shape"}
+
+    def test_a_planted_one_is_found_without_its_beginning(self, net):
+        token = net.token("accesstoken", "access-production-8ab976e6-64bc-4b38")
+
+        assert found(net, [("here", token[18:].encode())]) == {("accesstoken", "plain")}
+        assert found(net, [("here", b"access-production-8ab976e6-64bc-4b39")]) == set()
 
 
 class TestSinks:
