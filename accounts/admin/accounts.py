@@ -18,13 +18,13 @@ from accounts.admin.filters import StuckAccountFilter, TurnFilter
 from accounts.admin.standing import TURN_COLOURS, Standing, status_label
 from accounts.models import BrokerageAccount
 from core.backoffice import columns, people
-from core.backoffice.admin import Turn
+from core.backoffice.admin import ShowsMore, Turn
 from core.backoffice.filters import AgeFilter
 from core.intents.admin import IntentAdmin
 
 
 @admin.register(BrokerageAccount)
-class BrokerageAccountAdmin(Desk, IntentAdmin):
+class BrokerageAccountAdmin(Desk, ShowsMore, IntentAdmin):
     """Who has applied, and how far the broker is with it; the person stays sealed."""
 
     list_display = (
@@ -112,34 +112,20 @@ class BrokerageAccountAdmin(Desk, IntentAdmin):
         response: HttpResponse = super().changelist_view(request, shown)
         return response
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show below the facts what was asked for and handed in, and the timeline."""
-        account = self.get_object(request, object_id)
-        shown = {} if account is None else self._surroundings(request, account)
-        response: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **shown}
-        )
-        return response
-
     def turns(self) -> Sequence[Turn]:
         return Standing(at=timezone.now()).turns_of(waits.US, waits.CUSTOMER, waits.BROKER)
 
-    def _surroundings(self, request: HttpRequest, account: BrokerageAccount) -> dict[str, Any]:
+    def surroundings(self, request: HttpRequest, row: BrokerageAccount) -> dict[str, Any]:
+        """Show below the facts what was asked for and handed in, and the timeline."""
         view = request.GET.get("show", timeline.EVERYTHING)
         view = view if view in timeline.VIEWS else timeline.EVERYTHING
         before = timeline.moment_of(request.GET.get("before", ""))
         at = timezone.now()
-        lines = timeline.read(account.user_id, view=view, before=before)
+        lines = timeline.read(row.user_id, view=view, before=before)
         older = lines.older.isoformat() if lines.older else ""
         return {
-            "turn": _turn_of(account, at=at),
-            "tables": [table for table in papers.tables(account, at=at) if table["rows"]],
+            "turn": _turn_of(row, at=at),
+            "tables": [table for table in papers.tables(row, at=at) if table["rows"]],
             "timeline": lines,
             "newest": f"?show={view}#timeline",
             "older": f"?{urlencode({'show': view, 'before': older})}#timeline",

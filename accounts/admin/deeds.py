@@ -1,37 +1,21 @@
 """What staff does with accounts: each deed is asked about on a page, and done by one service."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-from django import forms
 from django.utils import timezone
 
-from accounts.admin.forms import DocumentForm, NothingForm, ReasonForm
+from accounts.admin.forms import AddressForm, DocumentForm
 from accounts.models import BrokerageAccount
 from accounts.services import oversight
 from core.auth import Principal
+from core.backoffice.deeds import Deed, NothingForm, Question
 from core.intents.states import UNDECIDED, IntentState
 from core.jobs import enqueue
 
 OPERATE: Final = "accounts.operate_brokerageaccount"
 APPROVE: Final = "accounts.approve_brokerageaccount"
 REVEAL: Final = "accounts.reveal_pii"
-Do = Callable[[Principal, BrokerageAccount, Mapping[str, Any]], object]
-
-
-@dataclass(frozen=True)
-class Deed:
-    """One thing that may be done with an account, or with several."""
-
-    title: str
-    question: str
-    button: str
-    done: str
-    fits: Callable[[BrokerageAccount], bool]
-    do: Do
-    form: type[forms.Form] = ReasonForm
-    is_grave: bool = False
 
 
 def _sync(staff: Principal, account: BrokerageAccount, _: Mapping[str, Any]) -> None:
@@ -64,6 +48,19 @@ def _dismiss(staff: Principal, account: BrokerageAccount, given: Mapping[str, An
     oversight.dismiss(staff=staff, account_id=account.pk, reason=given["reason"], at=at)
 
 
+REVEAL_PERSON: Final = Question(
+    title="Show personal data",
+    question="You see name, contact data and date of birth as the broker has them. Who"
+    " looked, when and why stays on record, in the customer's timeline.",
+    button="Show it",
+    fits=lambda account: bool(account.sealed_profile),
+)
+FIND: Final = Question(
+    title="Find by e-mail",
+    question="Leads to the account of whoever has applied with this address.",
+    button="Find",
+    form=AddressForm,
+)
 SYNC: Final = Deed(
     title="Ask the broker",
     question="The broker is asked for the status now, in the background. What it says appears in"

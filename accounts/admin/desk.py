@@ -1,45 +1,39 @@
 """The pages on which staff does something with accounts: one, or several chosen in the list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from accounts.admin import deeds
-from accounts.admin.deeds import APPROVE, OPERATE, REVEAL, Deed
-from accounts.admin.forms import AddressForm, ReasonForm
+from accounts.admin.deeds import APPROVE, OPERATE, REVEAL
 from accounts.admin.revealed import sections_of
 from accounts.models import BrokerageAccount, email_index
 from accounts.services import oversight
-from core.auth import Principal
-from core.backoffice.admin import ReadOnlyAdmin
+from core.backoffice.deeds import Deed, Deeds, explain, who
 from core.errors import CleraError
 
-_PAGES: Final = "admin:accounts_brokerageaccount"
 # What says that the form of a deed for several accounts was filled in, and not just asked for.
 _ANSWERED: Final = "answered"
-_OFFERS: Final = {
-    "reveal": lambda account: bool(account.sealed_profile),
-    "sync": deeds.SYNC.fits,
-    "request_document": deeds.REQUEST_DOCUMENT.fits,
-    "freeze": deeds.FREEZE.fits,
-    "unfreeze": deeds.UNFREEZE.fits,
-    "dismiss": deeds.DISMISS.fits,
-}
 
 
-class Desk(ReadOnlyAdmin):
+class Desk(Deeds):
     """Everything that is done with accounts; who may do it says the role."""
 
+    offers = {
+        "reveal": deeds.REVEAL_PERSON,
+        "sync": deeds.SYNC,
+        "request_document": deeds.REQUEST_DOCUMENT,
+        "freeze": deeds.FREEZE,
+        "unfreeze": deeds.UNFREEZE,
+        "dismiss": deeds.DISMISS,
+    }
     actions_list = ("find",)
     actions_detail = (
         "reveal",
@@ -49,7 +43,6 @@ class Desk(ReadOnlyAdmin):
             "items": ["request_document", "freeze", "unfreeze", "dismiss"],
         },
     )
-    actions_detail_hide_default = True  # the timeline is the history
     actions = (
         "sync_chosen",
         "request_document_of_chosen",
@@ -68,58 +61,45 @@ class Desk(ReadOnlyAdmin):
     def has_reveal_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(REVEAL)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer what the member may do, if it makes sense for this account."""
-        allowed: list[Any] = super().get_actions_detail(request, object_id)
-        account = self.get_object(request, object_id)
-        if account is None:
-            return []
-        fitting = {name for name, fits in _OFFERS.items() if fits(account)}
-        return [each for each in allowed if each.method.original_function_name in fitting]
+    def facts_of(self, row: BrokerageAccount) -> Mapping[Any, Any]:
+        """Say whose it is."""
+        return {row: row.email_masked}
 
     # One account
 
     @action(
-        description="Show personal data",
+        description=deeds.REVEAL_PERSON.title,
         icon="visibility",
         permissions=["reveal"],
         url_path="reveal",
     )
     def reveal(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why, put the look on record, and show the person in the answer itself."""
-        account = self._account(request, object_id)
-        form = ReasonForm(_sent(request))
+        account = self.demand_row(request, object_id)
+        back = self.page_of(account)
+        form = self.form_of(request, deeds.REVEAL_PERSON)
         if form.is_valid():
             try:
                 person = oversight.reveal_person(
-                    staff=_who(request), account_id=account.pk, **form.cleaned_data
+                    staff=who(request), account_id=account.pk, **form.cleaned_data
                 )
             except CleraError as error:
-                _explain(form, error)
+                explain(form, error)
             else:
-                return self._page(
+                return self.show(
                     request,
-                    "revealed",
+                    "accounts/revealed.html",
                     title="Personal data",
-                    back=_page_of(account),
+                    back=back,
                     account=account,
                     sections=sections_of(person),
                 )
-        return self._page(
-            request,
-            "deed",
-            title="Show personal data",
-            question="You see name, contact data and date of birth as the broker has them. Who"
-            " looked, when and why stays on record, in the customer's timeline.",
-            button="Show it",
-            form=form,
-            accounts=[account],
-            back=_page_of(account),
-        )
+        facts = self.facts_of(account)
+        return self.page(request, deeds.REVEAL_PERSON, form, back=back, facts=facts)
 
     @action(description=deeds.SYNC.title, icon="sync", permissions=["operate"], url_path="sync")
     def sync(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, deeds.SYNC)
+        return self.ask(request, object_id, deeds.SYNC)
 
     @action(
         description=deeds.REQUEST_DOCUMENT.title,
@@ -128,7 +108,7 @@ class Desk(ReadOnlyAdmin):
         url_path="request-document",
     )
     def request_document(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, deeds.REQUEST_DOCUMENT)
+        return self.ask(request, object_id, deeds.REQUEST_DOCUMENT)
 
     @action(
         description=deeds.FREEZE.title,
@@ -138,7 +118,7 @@ class Desk(ReadOnlyAdmin):
         variant=ActionVariant.DANGER,
     )
     def freeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, deeds.FREEZE)
+        return self.ask(request, object_id, deeds.FREEZE)
 
     @action(
         description=deeds.UNFREEZE.title,
@@ -148,7 +128,7 @@ class Desk(ReadOnlyAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def unfreeze(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, deeds.UNFREEZE)
+        return self.ask(request, object_id, deeds.UNFREEZE)
 
     @action(
         description=deeds.DISMISS.title,
@@ -158,7 +138,7 @@ class Desk(ReadOnlyAdmin):
         variant=ActionVariant.DANGER,
     )
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, deeds.DISMISS)
+        return self.ask(request, object_id, deeds.DISMISS)
 
     # Several accounts
 
@@ -186,38 +166,18 @@ class Desk(ReadOnlyAdmin):
 
     # No account yet
 
-    @action(description="Find by e-mail", icon="search", permissions=["view"], url_path="find")
+    @action(description=deeds.FIND.title, icon="search", permissions=["view"], url_path="find")
     def find(self, request: HttpRequest) -> HttpResponse:
         """Lead to the account that has an e-mail address, the newest when there are several."""
-        form = AddressForm(_sent(request))
+        form = self.form_of(request, deeds.FIND)
         if form.is_valid():
             index = email_index(form.cleaned_data["email"].strip().casefold())
             found = BrokerageAccount.objects.filter(email_index=index).order_by("-pk").first()
             if found is not None:
-                return HttpResponseRedirect(_page_of(found))
+                return HttpResponseRedirect(self.page_of(found))
             form.add_error("email", "No account has this address.")
-        return self._page(
-            request,
-            "deed",
-            title="Find by e-mail",
-            question="Leads to the account of whoever has applied with this address.",
-            button="Find",
-            form=form,
-            back=reverse(f"{_PAGES}_changelist"),
-        )
-
-    def _do(self, request: HttpRequest, object_id: str, deed: Deed) -> HttpResponse:
-        account = self._account(request, object_id)
-        form = deed.form(_sent(request))
-        if form.is_valid():
-            try:
-                deed.do(_who(request), account, form.cleaned_data)
-            except CleraError as error:
-                _explain(form, error)
-            else:
-                messages.success(request, deed.done)
-                return HttpResponseRedirect(_page_of(account))
-        return self._asked(request, [account], deed, form, back=_page_of(account))
+        back = reverse("admin:accounts_brokerageaccount_changelist")
+        return self.page(request, deeds.FIND, form, back=back)
 
     def _do_all(
         self, request: HttpRequest, chosen: QuerySet[BrokerageAccount], deed: Deed
@@ -232,70 +192,15 @@ class Desk(ReadOnlyAdmin):
                 "action": [request.POST["action"]],
                 _ANSWERED: ["yes"],
             }
-            return self._asked(request, accounts, deed, form, back=back, hidden=hidden)
+            facts = {account: account.email_masked for account in accounts}
+            return self.page(request, deed, form, back=back, facts=facts, hidden=hidden)
         done = 0
         for account in accounts:
             try:
-                deed.do(_who(request), account, form.cleaned_data)
+                deed.do(who(request), account, form.cleaned_data)
                 done += 1
             except CleraError as error:
                 messages.error(request, f"{account}: {error.detail}")
         if done:
             messages.success(request, f"{deed.done} ({done} of {len(accounts)})")
         return HttpResponseRedirect(back)
-
-    def _asked(
-        self,
-        request: HttpRequest,
-        accounts: Sequence[BrokerageAccount],
-        deed: Deed,
-        form: forms.Form,
-        **shown: Any,
-    ) -> HttpResponse:
-        return self._page(
-            request,
-            "deed",
-            title=deed.title,
-            question=deed.question,
-            button=deed.button,
-            variant="danger" if deed.is_grave else "primary",
-            form=form,
-            accounts=accounts,
-            **shown,
-        )
-
-    def _page(self, request: HttpRequest, name: str, **shown: Any) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **shown}
-        response = TemplateResponse(request, f"accounts/{name}.html", context)
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def _account(self, request: HttpRequest, object_id: str) -> BrokerageAccount:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        account: BrokerageAccount | None = self.get_object(request, object_id)
-        if account is None:
-            raise Http404
-        return account
-
-
-def _who(request: HttpRequest) -> Principal:
-    return Principal.staff(request.user.pk)
-
-
-def _sent(request: HttpRequest) -> QueryDict | None:
-    """Return what was sent: only a POST does anything, even one with nothing in it."""
-    return request.POST if request.method == "POST" else None
-
-
-def _page_of(account: BrokerageAccount) -> str:
-    return reverse(f"{_PAGES}_change", args=[account.pk])
-
-
-def _explain(form: forms.Form, error: CleraError) -> None:
-    """Put an error where it belongs, or above the form."""
-    fields = {name: told for name, told in error.field_errors.items() if name in form.fields}
-    for name, told in fields.items():
-        form.add_error(name, list(told))
-    if not fields:
-        form.add_error(None, error.detail)

@@ -1,33 +1,10 @@
 """What is asked before something is done with an account."""
 
-from typing import Final
-
 from django import forms
-from unfold.widgets import (
-    UnfoldAdminEmailInputWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-)
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 
 from accounts.serializers import words
-
-_LONGEST: Final = 300
-_TEXT: Final = {"rows": 3, "maxlength": _LONGEST}
-
-
-class NothingForm(forms.Form):
-    """Asks only whether it is meant."""
-
-
-class ReasonForm(forms.Form):
-    """Why it is done; it stays on record."""
-
-    reason = forms.CharField(
-        max_length=_LONGEST,
-        label="Why",
-        help_text="It stays on record for good. Name a ticket; write nothing personal.",
-        widget=UnfoldAdminTextareaWidget({**_TEXT, "autofocus": ""}),
-    )
+from core.backoffice.deeds import text_field
 
 
 class DocumentForm(forms.Form):
@@ -38,11 +15,8 @@ class DocumentForm(forms.Form):
         label="Document",
         widget=UnfoldAdminSelectWidget(),
     )
-    note = forms.CharField(
-        max_length=_LONGEST,
-        label="What the customer reads",
-        help_text="Say what must be seen on it, and why it is needed.",
-        widget=UnfoldAdminTextareaWidget(_TEXT),
+    note = text_field(
+        "What the customer reads", "Say what must be seen on it, and why it is needed."
     )
 
 

@@ -127,6 +127,8 @@ class TestWhoMay:
         page = client.get(page_of(account, deed), DEEDS[deed][0])
 
         assert page.status_code == 200
+        assert not page.context["form"].initial  # a link does not write somebody's reason
+        assert account.email_masked in page.content.decode()
         assert everything() == before
 
     @pytest.mark.parametrize("deed", DEEDS)

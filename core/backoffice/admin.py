@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -106,6 +106,28 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     @display(description="age", ordering="-created_at")
     def age(self, row: Any) -> SafeString | str:
         return columns.age(row.created_at, at=timezone.now())
+
+
+class ShowsMore(ReadOnlyAdmin):
+    """A table whose rows have pages that show more than the row; the page's templates say where."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Add the surroundings to what the page's templates can show."""
+        row = self.get_object(request, object_id)
+        more = {} if row is None else self.surroundings(request, row)
+        shown = {**(extra_context or {}), **more}
+        response: HttpResponse = super().change_view(request, object_id, form_url, shown)
+        return response
+
+    def surroundings(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Name what else there is to see, for the page's templates."""
+        raise NotImplementedError
 
 
 class ReadOnlyInline(ReadOnly, TabularInline):

@@ -1,20 +1,20 @@
 """What staff does with what is lost: each deed is asked about on a page, and is one service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils import timezone
 
 from core.auth import Principal
+from core.backoffice.deeds import Deed, NothingForm, Question
 from core.intents.states import IntentState
-from funding.admin.desk import Deed
-from funding.admin.forms import AttachForm, NothingForm
+from funding.admin.forms import AttachForm
 from funding.models import AchRelationship, ReviewVerdict, Transfer
 from funding.services import verdicts
 from funding.states import Verdict, VerdictState
 
 Subject = Transfer | AchRelationship
-_LOST: Final = frozenset({IntentState.UNKNOWN, IntentState.NEEDS_REVIEW})
+LOST: Final = frozenset({IntentState.UNKNOWN, IntentState.NEEDS_REVIEW})
 _NOT_THERE: Final = "The broker shows no trace of it."
 _PROPOSED: Final = "Proposed. Somebody else, an approver, has to confirm it."
 
@@ -31,7 +31,7 @@ def _look_again(staff: Principal, subject: Subject, _: Mapping[str, Any]) -> str
         looked = verdicts.look_again(staff=staff, transfer_id=subject.pk, at=at)
     else:
         looked = verdicts.look_again_for_bank(staff=staff, relationship_id=subject.pk, at=at)
-    return _NOT_THERE if looked.state in _LOST else "Found: the broker has it."
+    return _NOT_THERE if looked.state in LOST else "Found: the broker has it."
 
 
 def _attach(staff: Principal, subject: Subject, given: Mapping[str, Any]) -> str:
@@ -90,6 +90,7 @@ LOOK_AGAIN: Final = Deed(
     title="Look again now",
     question="The broker's list is read now. What is found in it is settled at once.",
     button="Look",
+    fits=lambda subject: subject.state in LOST,
     do=_look_again,
     form=NothingForm,
     asks_broker=True,
@@ -99,6 +100,7 @@ ATTACH: Final = Deed(
     question="Name what it is in the broker's list. A transfer has to have the same direction, bank"
     " and amount, and nothing else of ours may be it. Somebody else has to confirm it.",
     button="Propose it",
+    fits=may_propose,
     do=_attach,
     form=AttachForm,
     asks_broker=True,
@@ -109,6 +111,7 @@ DISMISS: Final = Deed(
     " somebody else has confirmed it, it counts as refused and the customer may ask for it again:"
     " if the broker had a transfer after all, the money moves twice.",
     button="Propose it",
+    fits=may_propose,
     do=_dismiss,
     is_grave=True,
 )
@@ -117,6 +120,7 @@ CONFIRM: Final = Deed(
     question="You confirm what somebody else has proposed. The broker's list is read once more"
     " before it is done; there is no way back.",
     button="Confirm",
+    fits=lambda subject: subject.has_verdict,
     do=_confirm,
     form=NothingForm,
     is_grave=True,
@@ -126,13 +130,14 @@ WITHDRAW: Final = Deed(
     title="Withdraw the proposal",
     question="It stays under review, and something else may be proposed.",
     button="Withdraw",
+    fits=lambda subject: subject.has_verdict,
     do=_withdraw,
     form=NothingForm,
 )
-OFFERS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "look_again": lambda subject: subject.state in _LOST,
-    "attach": may_propose,
-    "dismiss": may_propose,
-    "confirm": lambda subject: subject.has_verdict,
-    "withdraw": lambda subject: subject.has_verdict,
+OFFERS: Final[Mapping[str, Question]] = {
+    "look_again": LOOK_AGAIN,
+    "attach": ATTACH,
+    "dismiss": DISMISS,
+    "confirm": CONFIRM,
+    "withdraw": WITHDRAW,
 }

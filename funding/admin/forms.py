@@ -1,32 +1,13 @@
 """What is asked before something is done with money."""
 
-from typing import Final
-
 from django import forms
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
-_LONGEST: Final = 300
-_TEXT: Final = {"rows": 3, "maxlength": _LONGEST, "autofocus": ""}
-
-
-class NothingForm(forms.Form):
-    """Asks only whether it is meant."""
-
-
-class ReasonForm(forms.Form):
-    """Why it is done; it stays on record."""
-
-    reason = forms.CharField(
-        max_length=_LONGEST,
-        label="Why",
-        help_text="It stays on record for good. Name a ticket; write nothing personal.",
-        widget=UnfoldAdminTextareaWidget(_TEXT),
-    )
+from core.backoffice.deeds import ReasonForm, text_field
 
 
 class AttachForm(ReasonForm):
@@ -43,12 +24,7 @@ class AttachForm(ReasonForm):
 class NoteForm(forms.Form):
     """How a case was settled."""
 
-    note = forms.CharField(
-        max_length=_LONGEST,
-        label="How it was settled",
-        help_text="It stays on record for good. Name a ticket; write nothing personal.",
-        widget=UnfoldAdminTextareaWidget(_TEXT),
-    )
+    note = text_field("How it was settled", is_first=True)
 
 
 class LimitForm(forms.Form):
@@ -76,12 +52,7 @@ class LimitForm(forms.Form):
         help_text="Empty: as for everybody.",
         widget=UnfoldAdminIntegerFieldWidget(),
     )
-    note = forms.CharField(
-        max_length=_LONGEST,
-        label="Why",
-        help_text="It stays on record for good. Name a ticket; write nothing personal.",
-        widget=UnfoldAdminTextareaWidget({"rows": 3, "maxlength": _LONGEST}),
-    )
+    note = text_field()
 
 
 class NewLimitForm(LimitForm):

@@ -14,16 +14,17 @@ from unfold.decorators import action
 from accounts import selectors as accounts
 from core.auth import Principal
 from core.backoffice import columns
+from core.backoffice.deeds import Deed, Question, explain, who
 from core.errors import CleraError, NotFound
-from funding.admin.desk import SET_LIMIT, Deed, Desk, explain, sent, who
 from funding.admin.forms import LimitForm, NewLimitForm
+from funding.admin.shared import SET_LIMIT, Desk
 from funding.models import TransferLimit
 from funding.services import limit_setting
 
 _DONE: Final = "The limits of the account are set."
 
 
-def _set(staff: Principal, account_id: UUID, given: Mapping[str, Any]) -> str:
+def _set(staff: Principal, account_id: UUID, given: Mapping[str, Any]) -> None:
     limit_setting.set_limit(
         staff=staff,
         account_id=account_id,
@@ -33,11 +34,10 @@ def _set(staff: Principal, account_id: UUID, given: Mapping[str, Any]) -> str:
         note=given["note"],
         at=timezone.now(),
     )
-    return _DONE
 
 
-def _change(staff: Principal, limit: TransferLimit, given: Mapping[str, Any]) -> str:
-    return _set(staff, limit.account_id, given)
+def _change(staff: Principal, limit: TransferLimit, given: Mapping[str, Any]) -> None:
+    _set(staff, limit.account_id, given)
 
 
 _QUESTION: Final = (
@@ -48,14 +48,14 @@ _CHANGE: Final = Deed(
     title="Change the limits",
     question=_QUESTION,
     button="Set them",
+    done=_DONE,
     do=_change,
     form=LimitForm,
 )
-_ADD: Final = Deed(
+_ADD: Final = Question(
     title="Set limits of an account",
     question=_QUESTION,
     button="Set them",
-    do=_change,
     form=NewLimitForm,
 )
 
@@ -95,7 +95,7 @@ class TransferLimitAdmin(Desk):
     readonly_fields = fields
     actions_list = ("add_limit",)
     actions_detail = ("change_limit",)
-    offers = {"change_limit": lambda _: True}
+    offers = {"change_limit": _CHANGE}
 
     def has_set_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(SET_LIMIT)
@@ -107,17 +107,18 @@ class TransferLimitAdmin(Desk):
     @action(description=_ADD.title, icon="add", permissions=["set"], url_path="new")
     def add_limit(self, request: HttpRequest) -> HttpResponse:
         """Ask which account is meant, too."""
-        form = NewLimitForm(sent(request), initial=request.GET.dict())
+        form = self.form_of(request, _ADD)
         back = reverse("admin:funding_transferlimit_changelist")
         if form.is_valid():
             try:
                 account = _account(who(request), form.cleaned_data["account_id"])
-                messages.success(request, _set(who(request), account, form.cleaned_data))
+                _set(who(request), account, form.cleaned_data)
             except NotFound as error:
                 form.add_error("account_id", error.detail)
             except CleraError as error:
                 explain(form, error)
             else:
+                messages.success(request, _DONE)
                 return HttpResponseRedirect(back)
         return self.page(request, _ADD, form, back=back, facts={})
 

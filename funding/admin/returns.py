@@ -12,19 +12,18 @@ from unfold.decorators import action
 from core.auth import Principal
 from core.backoffice import columns, people
 from core.backoffice.csv_export import ExportsCsv
+from core.backoffice.deeds import Deed
 from core.backoffice.filters import AgeFilter
 from funding import return_codes
-from funding.admin.desk import RESOLVE, Deed, Desk
 from funding.admin.forms import NoteForm
-from funding.admin.shared import SEARCH, WORDS
+from funding.admin.shared import RESOLVE, SEARCH, WORDS, Desk
 from funding.models import TransferReturn
 from funding.services import returns
 from funding.states import ReturnState
 
 
-def _resolve(staff: Principal, case: TransferReturn, given: Mapping[str, Any]) -> str:
+def _resolve(staff: Principal, case: TransferReturn, given: Mapping[str, Any]) -> None:
     returns.resolve(staff=staff, return_id=case.pk, note=given["note"], at=timezone.now())
-    return "The case is closed."
 
 
 _RESOLVE: Final = Deed(
@@ -32,6 +31,8 @@ _RESOLVE: Final = Deed(
     question="Say how it was settled. A restriction of the account stays until an approver lifts"
     " it on the account's page.",
     button="Close the case",
+    done="The case is closed.",
+    fits=lambda case: case.state == ReturnState.OPEN,
     do=_resolve,
     form=NoteForm,
 )
@@ -108,7 +109,7 @@ class TransferReturnAdmin(ExportsCsv, Desk):
         "settled_at",
     )
     actions_detail = ("resolve",)
-    offers = {"resolve": lambda case: case.state == ReturnState.OPEN}
+    offers = {"resolve": _RESOLVE}
 
     def has_resolve_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(RESOLVE)

@@ -1,7 +1,7 @@
 """Pages of what may get lost: whose turn it is, and the five things that staff can do about it."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -10,20 +10,19 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from core.backoffice import columns
+from core.backoffice.admin import ShowsMore
 from core.intents.states import IntentState
 from funding.admin import deeds, evidence
-from funding.admin.desk import CONFIRM, PROPOSE, Desk
+from funding.admin.shared import CONFIRM, PROPOSE, Desk
 from funding.services import verdicts
 
-LOST: Final = frozenset({IntentState.UNKNOWN, IntentState.NEEDS_REVIEW})
 
-
-class Reviews(Desk):
+class Reviews(Desk, ShowsMore):
     """A table whose rows say in `has_verdict` whether somebody has proposed what they are."""
 
     change_form_before_template = "funding/decision.html"
-    actions_detail = ("look_again", "attach", "dismiss", "confirm", "withdraw")
     offers = deeds.OFFERS
+    actions_detail = tuple(offers)
 
     def has_propose_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(PROPOSE)
@@ -31,26 +30,11 @@ class Reviews(Desk):
     def has_confirm_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(CONFIRM)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def surroundings(self, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ARG002
         """Say who has to decide."""
-        subject = self.get_object(request, object_id)
-        shown = dict(extra_context or {})
-        if subject is not None:
-            shown |= self.surroundings(request, subject)
-            if subject.state in LOST:
-                shown["decision"] = evidence.banner(subject.state, verdicts.open_verdict(subject))
-        response: HttpResponse = super().change_view(request, object_id, form_url, shown)
-        return response
-
-    def surroundings(self, request: HttpRequest, subject: Any) -> dict[str, Any]:  # noqa: ARG002
-        """Add what else to see before one decides."""
-        return {}
+        if row.state not in deeds.LOST:
+            return {}
+        return {"decision": evidence.banner(row.state, verdicts.open_verdict(row))}
 
     def own_facts(self, subject: Any) -> Mapping[str, Any]:
         """List what we know of it ourselves."""

@@ -7,11 +7,16 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.safestring import SafeString
 
 from core.backoffice import columns
+from core.backoffice.deeds import Deeds
 from core.backoffice.filters import ChosenFilter
 from core.intents.states import IntentState
 from funding.models import AchRelationship, ReviewVerdict
 from funding.states import VerdictState
 
+PROPOSE: Final = "funding.propose_verdict"
+CONFIRM: Final = "funding.confirm_verdict"
+RESOLVE: Final = "funding.resolve_transferreturn"
+SET_LIMIT: Final = "funding.change_transferlimit"
 OF_ACCOUNT: Final = ("account__account_number__exact", "account__broker_account_id__exact")
 SEARCH: Final = ("id__exact", "user_id__exact", *OF_ACCOUNT)
 WORDS: Final = "Our id, the account's number, the broker's id of the account, the customer's id"
@@ -63,6 +68,12 @@ class SeenElsewhereFilter(ChosenFilter):
     conditions = {
         "yes": ("Linked by another customer too", SEEN_ELSEWHERE),
     }
+
+
+class Desk(Deeds):
+    """A table with deeds of funding: a link may name the transfer or the account that is meant."""
+
+    links_fill_in = True
 
 
 class ShowsMoney:

@@ -18,7 +18,7 @@ from core.backoffice.filters import AgeFilter, StuckFilter
 from core.intents.admin import IntentAdmin
 from core.intents.states import IntentState
 from funding.admin import deeds, evidence
-from funding.admin.reviewing import LOST, Reviews
+from funding.admin.reviewing import Reviews
 from funding.admin.shared import (
     OF_ACCOUNT,
     OPEN_VERDICT,
@@ -123,14 +123,15 @@ class TransferAdmin(ShowsMoney, ExportsCsv, Reviews, IntentAdmin):
     def own_facts(self, subject: Transfer) -> Mapping[str, Any]:
         return evidence.facts_of(subject)
 
-    def surroundings(self, request: HttpRequest, subject: Any) -> dict[str, Any]:
+    def surroundings(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Show beside our own facts what the broker has shown."""
-        if subject.state not in LOST and not subject.evidence:
-            return {}
-        attach = reverse("admin:funding_transfer_attach", args=[subject.pk])
-        may_attach = deeds.may_propose(subject) and self.has_propose_permission(request)
-        table = evidence.table(subject, at=timezone.now(), attach=attach if may_attach else "")
-        return {"ours": evidence.facts_of(subject), "evidence": table}
+        shown = super().surroundings(request, row)
+        if row.state not in deeds.LOST and not row.evidence:
+            return shown
+        attach = reverse("admin:funding_transfer_attach", args=[row.pk])
+        may_attach = deeds.may_propose(row) and self.has_propose_permission(request)
+        table = evidence.table(row, at=timezone.now(), attach=attach if may_attach else "")
+        return {**shown, "ours": evidence.facts_of(row), "evidence": table}
 
     @admin.display(description="fee")
     def costs(self, transfer: Transfer) -> SafeString | str:

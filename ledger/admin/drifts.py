@@ -1,28 +1,24 @@
 """Differences with the broker's books: a work list, and the pages on which they are settled."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from core.auth import Principal
 from core.backoffice import columns, people
 from core.backoffice.csv_export import ExportsCsv
+from core.backoffice.deeds import Deed, Deeds, NothingForm, text_field
 from core.backoffice.filters import AgeFilter, ChosenFilter
-from core.errors import CleraError
 from ledger.admin.entries import OF_ACCOUNT
 from ledger.models import Drift
 from ledger.services import comparing, drifts
@@ -30,7 +26,7 @@ from ledger.states import FILLS, DriftKind, DriftState, Remedy, WitnessKind
 
 PROPOSE: Final = "ledger.propose_drift"
 RESOLVE: Final = "ledger.resolve_drift"
-_PAGES: Final = "admin:ledger_drift"
+_UNSETTLED: Final = frozenset({DriftState.SUSPECTED, DriftState.OPEN, DriftState.PROPOSED})
 _REMEDIES: Final = {
     Remedy.ADJUST: "Book it: our books follow the broker's",
     Remedy.EXPLAINED: "Leave the books: it is known why they differ",
@@ -42,19 +38,10 @@ _WORDS: Final = {
 }
 
 
-class NothingForm(forms.Form):
-    """Asks only whether it is meant."""
-
-
 class NoteForm(forms.Form):
     """Why it is done; it stays on record."""
 
-    note = forms.CharField(
-        max_length=300,
-        label="Why",
-        help_text="It stays on record for good. Name a ticket; write nothing personal.",
-        widget=UnfoldAdminTextareaWidget({"rows": 3, "maxlength": 300}),
-    )
+    note = text_field()
 
 
 class ProposalForm(NoteForm):
@@ -66,19 +53,6 @@ class ProposalForm(NoteForm):
         widget=UnfoldAdminSelectWidget(),
     )
     field_order = ("remedy", "note")
-
-
-@dataclass(frozen=True)
-class Deed:
-    """One thing that may be done with a difference."""
-
-    title: str
-    question: str
-    button: str
-    done: str
-    fits: frozenset[DriftState]
-    do: Callable[[Principal, Drift, Mapping[str, Any]], object]
-    form: type[forms.Form] = NothingForm
 
 
 def _propose(staff: Principal, drift: Drift, given: Mapping[str, Any]) -> None:
@@ -104,7 +78,7 @@ PROPOSAL: Final = Deed(
     question="Somebody else, an approver, has to agree before anything is booked.",
     button="Propose it",
     done="Proposed; an approver has to agree.",
-    fits=frozenset({DriftState.OPEN}),
+    fits=lambda drift: drift.state == DriftState.OPEN,
     do=_propose,
     form=ProposalForm,
 )
@@ -114,15 +88,16 @@ APPROVAL: Final = Deed(
     " compared again.",
     button="Approve it",
     done="Settled. The books are compared again.",
-    fits=frozenset({DriftState.PROPOSED}),
+    fits=lambda drift: drift.state == DriftState.PROPOSED,
     do=_resolve,
+    form=NothingForm,
 )
 WITHDRAWAL: Final = Deed(
     title="Withdraw the proposal",
     question="The difference is open again, and something else can be proposed.",
     button="Withdraw it",
     done="Withdrawn; the difference is open again.",
-    fits=frozenset({DriftState.PROPOSED}),
+    fits=lambda drift: drift.state == DriftState.PROPOSED,
     do=_withdraw,
     form=NoteForm,
 )
@@ -131,15 +106,10 @@ COMPARISON: Final = Deed(
     question="The broker is read in the background. What differs no more heals by itself.",
     button="Compare now",
     done="Asked. Reload in a moment.",
-    fits=frozenset({DriftState.SUSPECTED, DriftState.OPEN, DriftState.PROPOSED}),
+    fits=lambda drift: drift.state in _UNSETTLED,
     do=_compare,
+    form=NothingForm,
 )
-_DEEDS: Final = {
-    "propose": PROPOSAL,
-    "approve": APPROVAL,
-    "withdraw": WITHDRAWAL,
-    "compare": COMPARISON,
-}
 
 
 class WorkFilter(ChosenFilter):
@@ -155,7 +125,7 @@ class WorkFilter(ChosenFilter):
 
 
 @admin.register(Drift)
-class DriftAdmin(ExportsCsv):
+class DriftAdmin(ExportsCsv, Deeds):
     """Where our ledger and the broker's books differ."""
 
     waiting_states = (DriftState.OPEN, DriftState.PROPOSED)
@@ -173,8 +143,13 @@ class DriftAdmin(ExportsCsv):
     list_filter: ClassVar[Any] = (WorkFilter, "state", "kind", AgeFilter)
     search_fields = ("id__exact", "subject__exact", *OF_ACCOUNT)
     search_help_text = "Our id, of the difference or the entry; the account, or the customer"
-    actions_detail = ("propose", "approve", "withdraw", "compare")
-    actions_detail_hide_default = True
+    offers = {
+        "propose": PROPOSAL,
+        "approve": APPROVAL,
+        "withdraw": WITHDRAWAL,
+        "compare": COMPARISON,
+    }
+    actions_detail = tuple(offers)
     csv_columns = (
         "id",
         "account__account_number",
@@ -215,18 +190,9 @@ class DriftAdmin(ExportsCsv):
     def has_resolve_permission(self, request: HttpRequest, *_: Any) -> bool:
         return request.user.has_perm(RESOLVE)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer what the member may do, if the difference has come so far."""
-        allowed: list[Any] = super().get_actions_detail(request, object_id)
-        drift = self.get_object(request, str(object_id))
-        if drift is None:
-            return []
-        fitting = {name for name, deed in _DEEDS.items() if drift.state in deed.fits}
-        return [each for each in allowed if each.method.original_function_name in fitting]
-
     @action(description=PROPOSAL.title, icon="gavel", permissions=["propose"], url_path="propose")
     def propose(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, PROPOSAL)
+        return self.ask(request, object_id, PROPOSAL)
 
     @action(
         description=APPROVAL.title,
@@ -236,57 +202,25 @@ class DriftAdmin(ExportsCsv):
         variant=ActionVariant.PRIMARY,
     )
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, APPROVAL)
+        return self.ask(request, object_id, APPROVAL)
 
     @action(description=WITHDRAWAL.title, icon="undo", permissions=["propose"], url_path="withdraw")
     def withdraw(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, WITHDRAWAL)
+        return self.ask(request, object_id, WITHDRAWAL)
 
     @action(description=COMPARISON.title, icon="sync", permissions=["propose"], url_path="compare")
     def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask(request, object_id, COMPARISON)
+        return self.ask(request, object_id, COMPARISON)
 
-    def _ask(self, request: HttpRequest, object_id: str, deed: Deed) -> HttpResponse:
-        """Ask on a page whether it is meant, and do it when the answer comes."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        drift = self.get_object(request, object_id)
-        if drift is None:
-            raise Http404
-        back = reverse(f"{_PAGES}_change", args=[drift.pk])
-        form = deed.form(_sent(request))
-        if form.is_valid():
-            try:
-                deed.do(Principal.staff(request.user.pk), drift, form.cleaned_data)
-            except CleraError as error:
-                _explain(form, error)
-            else:
-                messages.success(request, deed.done)
-                return HttpResponseRedirect(back)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": deed.title,
-            "question": deed.question,
-            "button": deed.button,
-            "variant": "primary",
-            "form": form,
-            "back": back,
-            "facts": self._facts(drift),
-        }
-        response = TemplateResponse(request, "ledger/deed.html", context)
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def _facts(self, drift: Drift) -> dict[str, Any]:
+    def facts_of(self, row: Drift) -> Mapping[str, Any]:
         """List what to know before one decides."""
         return {
-            "What": _WORDS[DriftKind(drift.kind)],
-            "Difference": columns.dollars(drift.difference),
-            "The broker": self.theirs(drift),
-            "Ours": self.ours(drift),
-            "Proposed": _REMEDIES.get(Remedy(drift.remedy)) if drift.remedy else "",
-            "Why": drift.note,
+            "What": _WORDS[DriftKind(row.kind)],
+            "Difference": columns.dollars(row.difference),
+            "The broker": self.theirs(row),
+            "Ours": self.ours(row),
+            "Proposed": _REMEDIES.get(Remedy(row.remedy)) if row.remedy else "",
+            "Why": row.note,
         }
 
     # Columns
@@ -337,17 +271,3 @@ def _figure(drift: Drift, name: str) -> str:
 
 def _name(principal: str) -> SafeString | str | None:
     return people.names_of([principal]).get(principal) if principal else None
-
-
-def _sent(request: HttpRequest) -> QueryDict | None:
-    """Return what was sent: only a POST does anything, even one with nothing in it."""
-    return request.POST if request.method == "POST" else None
-
-
-def _explain(form: forms.Form, error: CleraError) -> None:
-    """Put an error where it belongs, or above the form."""
-    fields = {name: told for name, told in error.field_errors.items() if name in form.fields}
-    for name, told in fields.items():
-        form.add_error(name, list(told))
-    if not fields:
-        form.add_error(None, error.detail)
