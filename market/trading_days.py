@@ -38,7 +38,7 @@ def read(*, at: datetime) -> int:
     _keep(days, since=today - BACK, at=at)
     last = max(day.on for day in days)
     if last < today + HORIZON:
-        logger.error("calendar.short_horizon", last=last.isoformat())
+        logger.error("calendar.short_horizon", last_at=last.isoformat())
     logger.info("calendar.refreshed", count=len(days))
     return len(days)
 

@@ -37,6 +37,9 @@ _KEPT: Final = (
 T = TypeVar("T")
 PAGE: Final = 100
 _VENDOR: Final = "alpaca"
+# What no row of ours can hold is no answer.
+_LONGEST_ID: Final = 64
+_LARGEST: Final = Decimal(10) ** 15
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _KINDS: Final = {
@@ -204,19 +207,20 @@ def _transfer(answer: Any) -> MovedMoney:
 
 
 def _id(answer: Any) -> str:
-    if not isinstance(answer, dict) or not isinstance(answer.get("id"), str) or not answer["id"]:
+    given = answer.get("id") if isinstance(answer, dict) else None
+    if not isinstance(given, str) or not 0 < len(given) <= _LONGEST_ID:
         raise Unreadable("An entry without an id.")
-    return str(answer["id"])
+    return given
 
 
 def _amount(text: Any) -> Decimal | None:
-    """Read an amount; null stands for none, and anything but a finite number is unreadable."""
+    """Read an amount; null stands for none, and what is no sum of money is unreadable."""
     if text is None or text == "":
         return None
     try:
         amount = Decimal(str(text))
     except InvalidOperation as error:
         raise Unreadable("An amount is not a number.") from error
-    if not amount.is_finite():
-        raise Unreadable("An amount is not finite.")
+    if not (amount.is_finite() and -_LARGEST < amount < _LARGEST):
+        raise Unreadable("An amount is no sum of money.")
     return amount

@@ -26,6 +26,8 @@ S = IntentState
 # is one at a time. Here NEEDS_REVIEW does stand in the way.
 UNDECIDED = Q(state__in=[S.PENDING, S.HELD, S.SENDING, S.UNKNOWN, S.NEEDS_REVIEW])
 
+_MOVING = Q(state=S.ACCEPTED) & ~Q(vendor_status__in=sorted(states.TRANSFER_ENDED))
+
 
 class TransferQuerySet(FundingQuerySet["Transfer"]):
     def undecided(self) -> Self:
@@ -34,9 +36,11 @@ class TransferQuerySet(FundingQuerySet["Transfer"]):
 
     def moving(self) -> Self:
         """Keep the ones whose status the broker is about to change."""
-        return self.filter(state=S.ACCEPTED).exclude(
-            vendor_status__in=sorted(states.TRANSFER_ENDED)
-        )
+        return self.filter(_MOVING)
+
+    def unfinished(self) -> Self:
+        """Keep what may be about to move money, whether or not the broker has it."""
+        return self.filter(UNDECIDED | _MOVING)
 
 
 class Transfer(ToldByVendor, CustomerOwned):

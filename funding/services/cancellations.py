@@ -23,6 +23,7 @@ from funding.services import outcomes
 logger = structlog.get_logger()
 S = IntentState
 CANCELED = "CANCELED"
+_REFUSED = "The transfer cannot be canceled"
 
 
 class TransferNotCancelable(CleraError):
@@ -112,7 +113,11 @@ def _receipt(moved: MovedMoney) -> Receipt | None:
         return Receipt(CANCELED, changes={"canceled_at": moved.updated_at})
     if moved.status in states.TRANSFER_CANCELABLE:
         return None
-    return Receipt(moved.status, is_accepted=False, reason=f"It is {moved.status} already.")
+    return Receipt(moved.status, is_accepted=False, reason=_already(moved.status))
+
+
+def _already(status: str) -> str:
+    return f"It is {status} already."
 
 
 def cancel_transfer(
@@ -135,10 +140,13 @@ def cancel_transfer(
     if cancellation_id is not None:
         told = sending.send_once(cancellation_id, through=CancellationCourier(), at=at)
         if told.state == S.REJECTED:
-            raise TransferNotCancelable(f"The transfer cannot be canceled: {told.reason}")
-    return selectors.get_transfer(
+            raise TransferNotCancelable(f"{_REFUSED}: {told.reason}")
+    transfer = selectors.get_transfer(
         principal=principal, account_id=account_id, transfer_id=transfer.pk
     )
+    if transfer.has_ended and transfer.vendor_status != CANCELED:
+        raise TransferNotCancelable(f"{_REFUSED}: {_already(transfer.vendor_status)}")
+    return transfer
 
 
 def _record(principal: Principal, transfer: Transfer, *, at: datetime) -> UUID | None:

@@ -29,7 +29,8 @@ def plan(*, at: datetime) -> Plan:
     day = market.business_day(at, cutoff=settings.ACH_CUTOFF)
     if day is None:
         return Plan()
-    return Plan(day, market.add_business_days(day, settings.ACH_BUSINESS_DAYS))
+    count = settings.ACH_BUSINESS_DAYS
+    return Plan(day, market.add_business_days(day, count) if count else day)
 
 
 def today(at: datetime) -> date:

@@ -1,15 +1,16 @@
 """What follows from what has become of a transfer: the customer, the ledger and others hear."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from accounts import services as accounts
+from core.clock import Now
 from core.events import publish
 from core.intents.models import IntentStep
 from core.intents.states import IntentState
 from funding import states
 from funding.events import TransferSettled
-from funding.models import Transfer
+from funding.models import Transfer, TransferReturn
 from funding.services import returns
 from funding.states import Direction
 from ledger import services as ledger
@@ -17,6 +18,8 @@ from ledger.states import EntryKind, WitnessKind
 
 S = IntentState
 STATUS: Final = "transfer.status"
+# The broker's books may tell so much later than its list.
+BOOKS_ARE_LATE: Final = timedelta(hours=1)
 
 
 def tell(transfer: Transfer) -> None:
@@ -86,16 +89,29 @@ def _is_arrival_in_books(transfer: Transfer) -> bool:
     """
     Say whether the broker's books tell that it had arrived.
 
-    They name no transfer, only an amount. While another one of the same size is on its way,
-    theirs may be the arrival of that one.
+    They name no transfer, only an amount. While another one of the same size is on its way, or
+    may be, theirs may be the arrival of that one.
     """
-    twins = Transfer.objects.moving().filter(
-        account_id=transfer.account_id, direction=transfer.direction, amount=transfer.amount
-    )
-    if twins.exclude(pk=transfer.pk).exists():
+    if _has_twin(transfer):
         return False
     asked_at = transfer.sent_at or transfer.created_at
     return ledger.confirm(_arrival(transfer, at=asked_at)) is not None
+
+
+def _has_twin(transfer: Transfer) -> bool:
+    twins = Transfer.objects.unfinished().filter(
+        account_id=transfer.account_id, direction=transfer.direction, amount=transfer.amount
+    )
+    return twins.exclude(pk=transfer.pk).exists()
+
+
+def may_have_arrived(transfer: Transfer) -> bool:
+    """Say whether a return may soon turn out to be of money that had arrived."""
+    if transfer.vendor_status != states.RETURNED:
+        return False
+    unsure = TransferReturn.objects.filter(transfer_id=transfer.pk, was_complete=False)
+    is_young = unsure.filter(created_at__gt=Now() - BOOKS_ARE_LATE).exists()
+    return is_young or (_has_twin(transfer) and unsure.exists())
 
 
 def _arrived_at(transfer: Transfer, *, at: datetime) -> datetime | None:

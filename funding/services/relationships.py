@@ -219,7 +219,7 @@ def _note_if_seen_elsewhere(bank: AchRelationship) -> None:
         others = AchRelationship.objects.seen_elsewhere(bank)
         count = others.values("user_id").distinct().count()
     if count:
-        logger.warning("relationship.seen_elsewhere", id=str(bank.pk), customers=count)
+        logger.warning("relationship.seen_elsewhere", id=str(bank.pk), count=count)
 
 
 def _look_for_lost_ones(account_id: UUID) -> None:

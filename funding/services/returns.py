@@ -56,7 +56,8 @@ def open_case(
     if changed:
         case.save(update_fields=changed)
     if is_new:
-        logger.warning("transfer.returned", id=str(transfer.pk), had_arrived=had_arrived)
+        outcome = "taken_back" if had_arrived else "never_arrived"
+        logger.warning("transfer.returned", id=str(transfer.pk), outcome=outcome)
     return case
 
 

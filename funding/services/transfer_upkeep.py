@@ -104,5 +104,11 @@ def _refresh_transfers_of(broker_account_id: str, rows: list[Transfer], *, at: d
                 _note_transfer(
                     transfer, moved.status, told_at=moved.updated_at, at=at, was_asked=is_whole
                 )
-            wait = ASK_AGAIN_WHEN_ENDED if transfer.has_ended else upkeep.ASK_AGAIN
-            upkeep.ask_again(transfer, after=wait)
+            upkeep.ask_again(transfer, after=_wait(transfer))
+
+
+def _wait(transfer: Transfer) -> timedelta:
+    """Say when to ask again; what may yet stop the account cannot wait for a day."""
+    if transfer.has_ended and not outcomes.may_have_arrived(transfer):
+        return ASK_AGAIN_WHEN_ENDED
+    return upkeep.ASK_AGAIN

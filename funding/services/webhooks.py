@@ -42,7 +42,7 @@ def receive(*, body: bytes, signatures: Sequence[str], at: datetime) -> bool:
     name = f"{hashlib.sha256(body).hexdigest()}:{at:%Y%m%d%H}"
     is_new = inbox.receive(SOURCE, name, _hint(told))
     if is_new:
-        logger.info("plaid_webhook.kept", type=_word(told, "webhook_type"))
+        logger.info("plaid_webhook.kept", kind=_word(told, "webhook_type"))
         enqueue("funding.apply_webhooks")
     return is_new
 

@@ -14,7 +14,9 @@ from funding.gateways import FundingNews
 from funding.models import Transfer, TransferReturn
 from funding.services import bank_upkeep, news, relationships, transfer_upkeep, transfers
 from funding.tests.factories import BANK
+from ledger.tests.factories import entries_of
 
+NOT_AUTHORIZED = "R10: customer advises not authorized"
 _numbers = itertools.count(1)
 
 
@@ -64,6 +66,12 @@ def tell(transfer, status, *, after=1):
     return news.apply_events()
 
 
+def sent_back(funds, transfer, reason=NOT_AUTHORIZED, *, after=2):
+    """Let the bank send it back: the event names no reason, the broker's list does."""
+    funds.settle(transfer.broker_transfer_id, "RETURNED", reason)
+    tell(transfer, "RETURNED", after=after)
+
+
 def refresh():
     return transfer_upkeep.refresh_transfers(at=now())
 
@@ -98,3 +106,8 @@ def statuses(bank):
 def count_of(bank):
     with acting_as(SYSTEM):
         return Transfer.objects.filter(account_id=bank.account_id).count()
+
+
+def kinds(bank):
+    """List what has moved the account's cash, and by how much."""
+    return [(entry.kind, entry.cash_effect) for entry in entries_of(bank.account)]

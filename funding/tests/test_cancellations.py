@@ -12,6 +12,8 @@ from accounts.tests.factories import AT, customer, make_account
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import CleraError, NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
+from funding import gateways
+from funding.gateways.fake import FakeFunds
 from funding.models import Cancellation
 from funding.services import cancellations, transfer_upkeep
 from funding.tests.factories import make_bank
@@ -222,6 +224,21 @@ class TestLostAnswers:
 
         assert asked() == ["REJECTED"]
         assert len(funds.cancellations) == 1
+
+    def test_one_that_arrived_while_the_broker_was_silent_is_not_called_unsure(self, links):
+        class Silent(FakeFunds):
+            def cancel_transfer(self, broker_account_id, broker_transfer_id):
+                self.settle(broker_transfer_id, "COMPLETE")
+                tell(transfer, "COMPLETE")
+                raise UNCLEAR
+
+        with gateways.use(funds=Silent(), links=links):
+            transfer = move(make_bank())
+            with pytest.raises(cancellations.TransferNotCancelable, match="COMPLETE already"):
+                cancel(transfer)
+
+            sweep()
+        assert asked() == ["REJECTED"]
 
     def test_a_broker_that_cannot_be_reached_is_asked_by_the_sweep(self, funds, bank):
         transfer = move(bank)

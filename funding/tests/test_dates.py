@@ -57,6 +57,11 @@ class TestPlan:
         )
         assert dates.plan(at=new_york(wednesday, 12)).business_date == known - timedelta(days=1)
 
+    def test_what_takes_no_days_arrives_on_the_day_it_is_handed_in(self, known, settings):
+        settings.ACH_BUSINESS_DAYS = 0
+
+        assert dates.plan(at=new_york(known, 9)) == dates.Plan(*[known + timedelta(days=3)] * 2)
+
     def test_beyond_the_calendar_nothing_is_made_up(self, known):
         assert dates.plan(at=now() + timedelta(days=1000)) == dates.Plan()
         last = dates.today(now()) + timedelta(days=399)

@@ -18,22 +18,24 @@ from funding.gateways import Payment
 from funding.services import returns, rules, transfer_upkeep, transfers
 from funding.tests.factories import make_bank
 from funding.tests.moving import (
+    NOT_AUTHORIZED,
     account_of,
     bank_at_broker,
     case_of,
+    kinds,
     move,
     now,
     refresh,
     row,
+    sent_back,
     statuses,
     tell,
     told,
 )
 from ledger.tests import invariants
-from ledger.tests.factories import cash_of, entries_of, movement, open_ledger, post
+from ledger.tests.factories import cash_of, movement, open_ledger, post
 
 ANN, BEN = Principal.staff(1), Principal.staff(2)
-NOT_AUTHORIZED = "R10: customer advises not authorized"
 
 pytestmark = pytest.mark.django_db
 
@@ -53,16 +55,6 @@ def arrived(bank, amount="100.00", direction="INCOMING"):
     transfer = move(bank, amount, direction)
     tell(transfer, "COMPLETE", after=1)
     return transfer
-
-
-def sent_back(funds, transfer, reason=NOT_AUTHORIZED, *, after=2):
-    """Let the bank send it back: the event names no reason, the broker's list does."""
-    funds.settle(transfer.broker_transfer_id, "RETURNED", reason)
-    tell(transfer, "RETURNED", after=after)
-
-
-def kinds(bank):
-    return [(entry.kind, entry.cash_effect) for entry in entries_of(bank.account)]
 
 
 class TestADepositThatHadArrived:
@@ -206,51 +198,6 @@ def recorded(action):
     with acting_as(SYSTEM):
         found = AuditEntry.objects.filter(action=action).order_by("pk")
         return list(found.values_list("principal", flat=True))
-
-
-class TestWhatNeverArrived:
-    def test_is_a_case_and_a_message_and_nothing_else(self, funds, bank):
-        transfer = move(bank)
-
-        sent_back(funds, transfer)
-        refresh()
-
-        case = case_of(transfer)
-        assert (case.was_complete, case.has_restricted, case.code) == (False, False, "R10")
-        assert account_of(bank).is_tradable
-        assert kinds(bank) == []
-        [news] = told(bank, returns.RETURNED)
-        assert news["is_restricted"] is False
-
-    def test_had_arrived_after_all_when_the_brokers_books_say_so(self, funds, bank):
-        transfer = move(bank, "77.00")
-        sent_back(funds, transfer)
-        assert case_of(transfer).was_complete is False
-        post(movement(bank.account, "DEPOSIT", "77.00"))
-        post(movement(bank.account, "DEPOSIT_RETURN", "-77.00"))
-
-        refresh()
-
-        assert kinds(bank) == [("DEPOSIT", Decimal(77)), ("DEPOSIT_RETURN", Decimal(-77))]
-        assert (case_of(transfer).was_complete, account_of(bank).is_frozen) == (True, True)
-        with acting_as(SYSTEM):
-            witnesses = [
-                {witness.kind for witness in entry.witnesses.all()}
-                for entry in entries_of(bank.account)
-            ]
-        assert witnesses == [{"ACTIVITY", "TRANSFER"}] * 2
-
-    def test_the_arrival_of_a_twin_on_its_way_is_not_taken_for_its_own(self, funds, bank):
-        transfer = move(bank, "77.00")
-        twin = move(bank, "77.00")
-        post(movement(bank.account, "DEPOSIT", "77.00"))
-
-        sent_back(funds, transfer)
-        tell(twin, "COMPLETE", after=3)
-
-        assert kinds(bank) == [("DEPOSIT", Decimal(77))]
-        assert case_of(transfer).was_complete is False
-        assert account_of(bank).is_tradable
 
 
 class TestAWithdrawal:
