@@ -126,6 +126,8 @@ class Money(_Figure):
         """Round half to even; the one place where a fraction of a cent may be lost."""
         if not isinstance(amount, Decimal) or not amount.is_finite():
             raise NotAnAmount("Only a finite Decimal can be rounded to money.")
+        if abs(amount) >= _LIMIT:
+            raise NotAnAmount(f"{cls.__name__} must be finite and below 10^15.")
         return cls(amount.quantize(Decimal("0.01"), context=_ROUNDING))
 
     def __mul__(self, count: int) -> Self:

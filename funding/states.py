@@ -45,7 +45,8 @@ class LinkState(models.TextChoices):
 
 _L = LinkState
 LINK_MOVES: Final[dict[LinkState, frozenset[LinkState]]] = {
-    _L.OPEN: frozenset({_L.EXCHANGING, _L.UPDATED, _L.DUPLICATE, _L.FAILED, _L.EXPIRED}),
+    # A page whose token the browser has brought as well ends as that sign-in does.
+    _L.OPEN: frozenset({_L.EXCHANGING, _L.LINKED, _L.UPDATED, _L.DUPLICATE, _L.FAILED, _L.EXPIRED}),
     _L.EXCHANGING: frozenset({_L.OPEN, _L.EXCHANGED, _L.DUPLICATE, _L.FAILED}),
     _L.EXCHANGED: frozenset({_L.LINKED, _L.DUPLICATE, _L.FAILED}),
     _L.LINKED: frozenset(),

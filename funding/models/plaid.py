@@ -11,6 +11,7 @@ from core import crypto
 from core.clock import Now
 from core.db.sealed import SealedColumn, open_from, seal_into
 from core.ids import new_id
+from core.intents.states import IntentState
 from core.models import CustomerOwned
 from funding.states import (
     ITEM_IN_USE,
@@ -25,6 +26,8 @@ from funding.states import (
 ACCOUNT: Final = "accounts.BrokerageAccount"
 # Nobody has signed in to a bank any sooner.
 FIRST_LOOK: Final = timedelta(seconds=5)
+# Of a page whose end Plaid has not told.
+PAGE_LASTS: Final = timedelta(hours=4)
 # How often Plaid is asked whether a sign-in still works.
 CHECK_EVERY: Final = timedelta(hours=6)
 
@@ -116,7 +119,8 @@ class PlaidItem(CustomerOwned):
 
     def is_needed(self) -> bool:
         """Say whether a bank hangs on it, or may yet come of it."""
-        return self.relationships.active().exists() or self.sessions.waiting().exists()
+        # In this order: what ends between the two looks has led to a bank by the second.
+        return self.sessions.waiting().exists() or self.relationships.active().exists()
 
     def access_token(self) -> str:
         """
@@ -131,6 +135,10 @@ class LinkSessionQuerySet(models.QuerySet["LinkSession"]):
     def waiting(self) -> Self:
         """Keep the ones of which something may yet come."""
         return self.filter(state__in=LINK_WAITING)
+
+    def going_on(self) -> Self:
+        """Leave out what waits for an operator to find out about its bank."""
+        return self.waiting().exclude(relationship__state=IntentState.NEEDS_REVIEW)
 
 
 class LinkSession(CustomerOwned):
@@ -217,7 +225,7 @@ class LinkSession(CustomerOwned):
             purpose=LinkPurpose.UPDATE if relationship else LinkPurpose.NEW,
             relationship=relationship,
             item_id=relationship.item_id if relationship else None,
-            expires_at=expires_at,
+            expires_at=expires_at or Now() + PAGE_LASTS,
             due_at=Now() + FIRST_LOOK,
         )
         session.hold_link_token(page_token)

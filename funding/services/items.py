@@ -14,6 +14,7 @@ from core.intents.sending import release_connection
 from core.jobs import enqueue
 from funding.gateways import ITEM_GONE, ItemFacts, get_bank_sign_in
 from funding.models import CHECK_EVERY, PlaidItem
+from funding.services import turns
 from funding.states import ITEM_IN_USE, ItemState
 
 logger = structlog.get_logger()
@@ -42,12 +43,12 @@ def give_up(*, item_id: UUID, at: datetime) -> None:  # noqa: ARG001 - as all se
 
 def sweep_removals(*, at: datetime) -> int:
     """Tell Plaid of the sign-ins that are wanted no more, and count them."""
-    return _each(_due(S.REMOVING), at=at)
+    return _each("sweep_removals", S.REMOVING, at=at)
 
 
 def refresh_items(*, at: datetime) -> int:
     """Ask Plaid about every sign-in that was not looked at for long, or that has news."""
-    return _each(_due(*ITEM_IN_USE), at=at)
+    return _each("refresh_items", *ITEM_IN_USE, at=at)
 
 
 def nudge(*, item_ids: set[str]) -> None:
@@ -61,15 +62,16 @@ def _due(*states: ItemState) -> list[UUID]:
         return list(due.values_list("pk", flat=True)[:BATCH])
 
 
-def _each(ids: list[UUID], *, at: datetime) -> int:
-    for item_id in ids:
+def _each(turn: str, *states: ItemState, at: datetime) -> int:
+    def act(item_id: UUID) -> None:
         try:
             look_at(item_id, at=at)
         except CleraError as error:
             logger.warning("plaid_item.look_failed", id=str(item_id), error=error.code)
         except Exception:
             logger.exception("plaid_item.broken", id=str(item_id))
-    return len(ids)
+
+    return turns.take(turn, due=lambda: _due(*states), act=act)
 
 
 def look_at(item_id: UUID, *, at: datetime) -> None:

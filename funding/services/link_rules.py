@@ -25,10 +25,10 @@ def find_twin(
     """
     Find another sign-in of the customer that leads to one of the same accounts.
 
-    Of two that are under way, the one that came first stays. What has led to no bank, or to one
-    that is gone, stands in nobody's way.
+    Of two that are under way, the one that came first stays. What has led to no bank, to one that
+    is gone, or to one of which an operator must find out, stands in nobody's way.
     """
-    wanted = {(account.mask, account.kind) for account in accounts}
+    wanted = {(account.mask, account.kind) for account in accounts if account.mask}
     others = PlaidItem.objects.in_use().filter(user_id=user_id, institution_id=institution_id)
     if apart_from is not None:
         others = others.exclude(pk=apart_from.pk)
@@ -37,7 +37,7 @@ def find_twin(
         comes_first = apart_from is None or other.pk < apart_from.pk
         if not institution_id or not wanted & theirs:
             continue
-        if bank_of(other) or (comes_first and other.sessions.waiting().exists()):
+        if bank_of(other) or (comes_first and other.sessions.going_on().exists()):
             return other
     return None
 

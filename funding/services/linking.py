@@ -19,8 +19,8 @@ from core.errors import CleraError, Invalid, NotFound, VendorError
 from core.ids import new_id
 from core.intents.models import FREE
 from core.intents.sending import release_connection
-from funding.models import AchRelationship, LinkSession, token_index
-from funding.services import items, link_steps, rules
+from funding.models import LinkSession, token_index
+from funding.services import items, link_ends, link_steps, relationships, rules, turns
 from funding.services.relationships import RelationshipExists
 from funding.states import LINK_WAITING, LinkState
 
@@ -110,15 +110,20 @@ def sweep_links(*, at: datetime) -> int:
 
     Returns how many there were; one that fails does not stop the others.
     """
-    with acting_as(SYSTEM):
-        due = LinkSession.objects.waiting().filter(FREE, due_at__lte=Now()).order_by("due_at")
-        ids = list(due.values_list("pk", flat=True)[:BATCH])
-    for session_id in ids:
+
+    def act(session_id: UUID) -> None:
         try:
             go_on(session_id, at=at)
         except Exception:
             logger.exception("bank_sign_in.broken", id=str(session_id))
-    return len(ids) + items.sweep_removals(at=at)
+
+    return turns.take("sweep_links", due=_due, act=act) + items.sweep_removals(at=at)
+
+
+def _due() -> list[UUID]:
+    with acting_as(SYSTEM):
+        due = LinkSession.objects.waiting().filter(FREE, due_at__lte=Now()).order_by("due_at")
+        return list(due.values_list("pk", flat=True)[:BATCH])
 
 
 def nudge(*, link_token_indexes: set[str]) -> None:
@@ -152,7 +157,7 @@ def _step(session: LinkSession, *, at: datetime) -> bool:
         return _STEPS[LinkState(session.state)](session, at=at)
     except VendorError as error:
         logger.warning("bank_sign_in.step_failed", id=str(session.pk), error=error.code)
-        return link_steps.pause(session)
+        return link_ends.pause(session)
 
 
 _STEPS: Final[dict[LinkState, Callable[..., bool]]] = {
@@ -165,7 +170,7 @@ def _take(session_id: UUID) -> LinkSession | None:
     """Take the lease, if nobody has it; one UPDATE decides."""
     with acting_as(SYSTEM):
         waiting = LinkSession.objects.waiting().filter(FREE, pk=session_id)
-        if not waiting.update(lease_until=link_steps.lease_end()):
+        if not waiting.update(lease_until=link_ends.lease_end()):
             return None
     return _read(session_id)
 
@@ -193,8 +198,7 @@ def _record(
         if earlier is not None:
             return earlier
         rules.demand_active(account)
-        if AchRelationship.objects.active().filter(account_id=account.pk).exists():
-            raise RelationshipExists
+        relationships.demand_no_bank(account.pk)
         session = LinkSession.bring(
             account, pk=wanted, public_token=public_token, plaid_account_id=plaid_account_id
         )
@@ -232,7 +236,7 @@ def _outcome(session: LinkSession) -> LinkSession:
         bank: Any = session.relationship
         raise DuplicateItem(extra={"relationship_id": bank.public_id if bank else None})
     if session.state == L.FAILED and session.reason_code == "relationship_exists":
-        raise RelationshipExists
+        raise RelationshipExists(session.reason or None)
     if session.state in {L.FAILED, L.EXPIRED}:
         code = session.reason_code or session.state.lower()
         raise SignInFailed(session.reason or None, extra={"reason_code": code})

@@ -12,8 +12,7 @@ from core.intents.sending import release_connection
 from funding import selectors
 from funding.gateways import PageRequest, get_bank_sign_in
 from funding.models import AchRelationship, LinkSession
-from funding.services import rules
-from funding.services.relationships import RelationshipExists
+from funding.services import relationships, rules
 from funding.states import ITEM_IN_USE
 
 _NOT_ALLOWED: Final = "This redirect is not among the allowed ones."
@@ -23,7 +22,7 @@ class NotSignedIn(RuleBroken):
     """Only what was linked through Plaid can be signed in to again."""
 
     code = "not_linked_through_plaid"
-    detail = "This bank was not linked through Plaid, so that there is no sign-in to renew."
+    detail = "This bank has no sign-in at Plaid that could be renewed; link a bank anew."
 
 
 class OpenedPage:
@@ -67,8 +66,9 @@ def create_link(
             principal=principal, account_id=account.pk, relationship_id=relationship_id
         )
     access_token = _access_to(bank) if bank else ""
-    if bank is None and _has_bank(principal, account.pk):
-        raise RelationshipExists
+    if bank is None:
+        with acting_as(principal):
+            relationships.demand_no_bank(account.pk)
     release_connection()
     # Plaid learns our id of the account and nothing that names a person but an e-mail it is sent.
     page = get_bank_sign_in().create_page(
@@ -85,11 +85,6 @@ def create_link(
         )
         session.refresh_from_db(fields=["expires_at"])
     return OpenedPage(session, token=page.token, url=page.url)
-
-
-def _has_bank(principal: Principal, account_id: UUID) -> bool:
-    with acting_as(principal):
-        return AchRelationship.objects.active().filter(account_id=account_id).exists()
 
 
 def _access_to(bank: AchRelationship) -> str:

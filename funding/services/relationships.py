@@ -156,7 +156,7 @@ def link_bank(
     relationship = sending.send_once(relationship_id, through=RelationshipCourier(), at=at)
     if relationship.state == IntentState.REJECTED:
         if relationship.vendor_status == RELATIONSHIP_EXISTS:
-            _look_for_lost_ones(account.pk)
+            look_for_lost_ones(account.pk)
             raise RelationshipExists(_UNKNOWN_BANK)
         raise RelationshipRefused(f"The broker refused the bank: {relationship.reason}")
     return relationship
@@ -222,7 +222,7 @@ def _note_if_seen_elsewhere(bank: AchRelationship) -> None:
         logger.warning("relationship.seen_elsewhere", id=str(bank.pk), count=count)
 
 
-def _look_for_lost_ones(account_id: UUID) -> None:
+def look_for_lost_ones(account_id: UUID) -> None:
     """Have banks under review looked up now: the one that the broker has may be one of them."""
     with acting_as(SYSTEM):
         lost = AchRelationship.objects.filter(account_id=account_id, state=IntentState.NEEDS_REVIEW)

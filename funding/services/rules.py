@@ -32,6 +32,15 @@ class _Account(Protocol):
     def is_frozen(self) -> bool: ...
 
 
+def bar_of(account: _Account) -> AccountFrozen | AccountNotActive | None:
+    """Return what would be raised for an account that is not active, or nothing."""
+    try:
+        demand_active(account)
+    except (AccountFrozen, AccountNotActive) as error:
+        return error
+    return None
+
+
 def demand_active(account: _Account) -> None:
     """
     Let only active accounts pass.

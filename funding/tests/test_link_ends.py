@@ -8,8 +8,8 @@ from django.db import connection
 from accounts.tests.factories import AT, customer, make_account
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorRejected
+from core.ids import new_id
 from core.intents.states import IntentState
-from core.tests.parcels import pass_time
 from funding.gateways import RELATIONSHIP_EXISTS, Page
 from funding.models import AchRelationship, LinkSession
 from funding.services import items, linking
@@ -70,9 +70,7 @@ class TestAPageWhoseTokenTheBrowserHasBrought:
         opened = page(account)
         token = links.finish(opened.token)
         with acting_as(SYSTEM):
-            LinkSession.bring(
-                account, pk=pages.AchRelationship().pk, public_token=token, plaid_account_id=""
-            )
+            LinkSession.bring(account, pk=new_id(), public_token=token, plaid_account_id="")
 
         with pytest.raises(linking.SignInUnfinished):
             finish(account, opened)
@@ -85,7 +83,7 @@ class TestAPageWhoseTokenTheBrowserHasBrought:
 
     def test_ends_by_itself_when_another_account_has_it(self, links, account):
         opened = page(account)
-        bring(make_account(account.user_id), links.finish(opened.token))
+        bring(make_account(), links.finish(opened.token))
 
         sweep()
 
@@ -109,7 +107,9 @@ class TestABankUnderReview:
             )
         return session
 
-    def test_does_not_stand_in_the_way_of_the_same_bank(self, links, account, reviewed):
+    def test_does_not_stand_in_the_way_of_the_same_bank(self, links, funds, account, reviewed):
+        funds.banks.clear()
+
         assert bring(account, links.sign_in()).state == "LINKED"
 
     def test_is_looked_for_when_the_broker_says_it_has_one(self, links, funds, account, reviewed):
@@ -204,6 +204,7 @@ class TestWhatPlaidDoesNotTell:
     def test_accounts_without_digits_are_not_taken_for_the_same(self, links, account):
         nameless = {"accounts": (("checking", ""),)}
         bring(account, links.sign_in(**nameless))
+        change(account, vendor_status="ACCOUNT_CLOSED")
 
         assert bring(make_account(account.user_id), links.sign_in(**nameless)).state == "LINKED"
 
@@ -246,5 +247,3 @@ class TestAnItem:
             assert item.is_needed()
 
         assert session.state == "LINKED"
-
-

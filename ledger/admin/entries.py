@@ -77,7 +77,7 @@ class EntryAdmin(ExportsCsv):
         ("kind_label", "effect"),
         ("debit", "credit", "amount"),
         ("account", "user_id"),
-        ("symbol", "reference"),
+        ("symbol", "quantity", "reference"),
         ("reverses", "natural_key"),
         ("occurred_at", "recorded_at"),
     )
@@ -164,6 +164,7 @@ class LedgerBookAdmin(ReadOnlyAdmin):
         ("theirs", "known_difference"),
         ("opened_at", "agreed_at"),
         ("compared_at", "due_at"),
+        ("closed_until", "closed_available", "closed_held"),
     )
 
     def get_readonly_fields(self, *_: Any) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def _size(line: Mapping[str, Any], name: str) -> Decimal:
 
 def _cash(line: Mapping[str, Any]) -> Decimal | None:
     """Read what a line moves; most of those about shares alone say nothing of cash."""
-    if line.get("net_amount") in (None, ""):  # noqa: PLR6201 - it may be what no set can hold
+    if line.get("net_amount") in (None, ""):
         return None if not _text(line, "previous_id") else _NOTHING
     try:
         return Money.rounded(_number(line, "net_amount")).amount

@@ -35,6 +35,9 @@ _LONGEST_SECONDS: Final = 20.0
 _PASSES: Final = 4
 # So many lines are entered under one lock of the account, which orders and transfers want too.
 _LINES: Final = 50
+# So many are looked through under it when a book is closed, which is once an hour at most.
+_CLOSED_AT_ONCE: Final = 5_000
+_CLOSED_EVERY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,25 +174,35 @@ def _compare(
     is_settled = _Mark.of(account_id, since=mark.since) == mark
     if is_settled:
         _settle(book, ours=ours, theirs=theirs, at=at)
-    _close(book, until=database_now() - noticing.PATIENCE, at=at)
-    book.due_at = at + _wait(account_id, is_settled=is_settled)
+    is_closed = _close(book, at=at)
+    book.due_at = at + _wait(account_id, is_settled=is_settled and is_closed)
     book.save()
     return Comparison(
         account_id=account_id, ours=ours, theirs=theirs, new=new, is_settled=is_settled
     )
 
 
-def _close(book: LedgerBook, *, until: datetime, at: datetime) -> None:
+def _close(book: LedgerBook, *, at: datetime) -> bool:
     """
     Look once through what is old enough for both to have told of it, and add it up.
 
     Nothing is written down with a time so long ago: no transaction lasts a day. It is all added
-    up anew each time, so that whatever might be wrong with the last sum does not stay.
+    up anew each time, so that whatever might be wrong with the last sum does not stay. Returns
+    whether that is done for now.
     """
-    if noticing.notice_silence(book, until=until, at=at):
-        old = books_of(book.account_id).filter(recorded_at__lt=until)
-        book.closed_available, book.closed_held = old.available_and_held()
+    entries, until = books_of(book.account_id), database_now() - noticing.PATIENCE
+    waiting = entries.since(book.closed_until).filter(recorded_at__lt=until)
+    times = waiting.order_by("recorded_at").values_list("recorded_at", flat=True)
+    next_one = times[_CLOSED_AT_ONCE : _CLOSED_AT_ONCE + 1].first()
+    if next_one is not None:
+        until = next_one
+    elif book.closed_until is not None and until - book.closed_until < _CLOSED_EVERY:
+        until = book.closed_until
+    if noticing.notice_silence(book, until=until, at=at) and until != book.closed_until:
+        sums = entries.filter(recorded_at__lt=until).available_and_held()
+        book.closed_available, book.closed_held = sums
         book.closed_until = until
+    return next_one is None
 
 
 def _settle(book: LedgerBook, *, ours: Decimal, theirs: Decimal, at: datetime) -> None:

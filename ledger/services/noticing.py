@@ -90,10 +90,10 @@ def notice_silence(book: LedgerBook, *, until: datetime, at: datetime) -> bool:
     Entries that were looked through when the book was closed are not read again, except for
     those that lacked one. Returns whether all were looked through; with the account locked.
     """
-    kinds = [DriftKind.NOT_AT_BROKER]
+    is_done = _notice_all(book, DriftKind.NOT_AT_BROKER, until=until, at=at)
     if book.opened_at is not None:
-        kinds.append(DriftKind.NOT_OURS)
-    return all([_notice_all(book, kind, until=until, at=at) for kind in kinds])
+        is_done &= _notice_all(book, DriftKind.NOT_OURS, until=until, at=at)
+    return is_done
 
 
 def is_lacking(drift: Drift) -> bool:

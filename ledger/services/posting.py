@@ -172,7 +172,7 @@ def _unless_foreign(known: Entry, movement: Movement) -> Entry | None:
     """Leave another account's entry alone: what is missing in this one then shows as drift."""
     if known.account_id == movement.account_id:
         return known
-    logger.error("ledger.told_of_another_account", id=str(known.pk), told_by=movement.told_by)
+    logger.error("ledger.told_of_another_account", id=str(known.pk), source=movement.told_by)
     return None
 
 

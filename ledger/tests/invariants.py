@@ -60,7 +60,7 @@ _BROKEN: dict[str, str] = {
     "a book was closed with another sum than that of its entries": """
         SELECT book.account_id FROM ledger_ledgerbook book
          WHERE book.closed_until IS NOT NULL
-           AND (book.closed_available, book.closed_held) IS DISTINCT FROM (
+           AND (book.closed_available, book.closed_held) <> (
             SELECT coalesce(sum(amount) FILTER (WHERE debit = 'AVAILABLE'), 0)
                  - coalesce(sum(amount) FILTER (WHERE credit = 'AVAILABLE'), 0),
                    coalesce(sum(amount) FILTER (WHERE debit = 'HELD'), 0)

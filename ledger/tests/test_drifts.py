@@ -132,6 +132,31 @@ class TestSettling:
 
         assert [each.state for each in drifts_of(account)] == ["RESOLVED", "SUSPECTED"]
 
+    def test_an_entry_that_the_broker_has_booked_meanwhile_is_not_taken_back(self, account, books):
+        drift = of_entry(account, books)
+        propose(drift)
+        post(movement(account, "DEPOSIT", "5.00", "ACTIVITY"))
+
+        with pytest.raises(drifts.Moved):
+            resolve(drift)
+        assert cash_of(account).total == 5
+        books.cash[account.broker_account_id] = Decimal(5)
+        compare(account, after=100)
+        assert reload(drift).state == "HEALED"
+
+    def test_an_entry_is_not_taken_back_after_the_whole_difference_was_booked(self, account, books):
+        of_entry(account, books)
+        by_kind = {drift.kind: drift for drift in drifts_of(account)}
+        for drift in by_kind.values():
+            propose(drift)
+
+        resolve(by_kind["BALANCE"])
+
+        assert cash_of(account).total == 0
+        with pytest.raises(drifts.NotProposed):
+            resolve(by_kind["NOT_AT_BROKER"])
+        assert reload(by_kind["NOT_AT_BROKER"]).state == "OPEN"
+
     def test_a_figure_that_has_moved_since_is_not_booked(self, account, books):
         drift = of_balance(account, books)
         propose(drift)

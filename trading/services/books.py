@@ -159,4 +159,6 @@ def _confirm(order: Order, *, at: datetime) -> None:
     order.posted_quantity = covered
     order.save(update_fields=["posted_quantity"])
     let_go(order, at=at)
-    logger.warning("order.fills_read_only", id=str(order.pk), is_all=order.is_posted)
+    logger.warning(
+        "order.fills_read_only", id=str(order.pk), state="whole" if order.is_posted else "partly"
+    )

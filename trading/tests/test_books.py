@@ -1,79 +1,23 @@
 """What orders do to the cash ledger, however they end and whoever tells of it."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from core import inbox
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.intents import sending
-from ledger import selectors as ledger
-from ledger import services as ledger_services
-from ledger.states import EntryKind, WitnessKind
 from ledger.tests import invariants as ledger_invariants
 from trading import services
 from trading.models import Order
 from trading.risk import RiskRefused
-from trading.services import news
 from trading.services.orders import OrderCourier
 from trading.tests import factories
 from trading.tests.factories import buy, customer, pass_time, reload, sell
+from trading.tests.telling import books_tell, cash, held, now, tell, witnesses
 
 pytestmark = pytest.mark.django_db
 HUNDRED = Decimal(100)
-
-
-def now():
-    return datetime.now(UTC)
-
-
-def tell(*events):
-    for event in events:
-        inbox.receive(news.SOURCE, event["event_ulid"], event)
-    return services.apply_events()
-
-
-def held(order):
-    return ledger_invariants.open_holds().get(order.pk, Decimal(0))
-
-
-def cash(account):
-    """All of it and what is free, since nothing; the ledger begins empty here."""
-    with acting_as(SYSTEM):
-        found = ledger.cash_of(account_id=account.pk)
-    return found.total, found.available
-
-
-def books_tell(account, order, *, quantity, cumulative, price="100"):
-    """Post a line of the broker's books, as a reading of these does."""
-    with acting_as(SYSTEM):
-        return ledger_services.post(
-            ledger_services.Movement(
-                account_id=account.pk,
-                kind=EntryKind.PURCHASE if order.is_buy else EntryKind.SALE,
-                cash=Decimal(quantity) * Decimal(price) * (-1 if order.is_buy else 1),
-                occurred_at=now(),
-                told_by=WitnessKind.ACTIVITY,
-                external_id=f"activity:{order.pk}:{cumulative}",
-                natural_key=ledger_services.fill_key(order.broker_order_id, Decimal(cumulative)),
-                quantity=Decimal(quantity),
-            )
-        )
-
-
-def witnesses(account):
-    """Who has told of each entry that moves cash, the oldest first."""
-    with acting_as(SYSTEM):
-        entries = ledger.books_of(account.pk).moving_cash().order_by("recorded_at", "id")
-        return [sorted(w.kind for w in entry.witnesses.all()) for entry in entries]
-
-
-def event(told, kind, number, **changes):
-    """Tell something else about the order of an event."""
-    ulid = f"01KE6Z3M5QZZZZZZZZZZZZZZ{number:02d}"
-    return {**told, "event": kind, "event_ulid": ulid, **changes}
 
 
 class TestAHold:
@@ -296,127 +240,3 @@ class TestTheBrokersBooks:
 
         assert cash(account) == (Decimal(-400), Decimal(-400))
         assert witnesses(account) == [["ACTIVITY", "EXECUTION"]]
-
-
-class TestLostEvents:
-    """A reading shows the order as filled; what was paid, only the broker's books tell."""
-
-    @pytest.fixture
-    def filled(self, place, broker):
-        order = place(buy(quantity="4"))
-        self.events = [
-            broker.fill(str(order.pk), Decimal(1), HUNDRED),
-            broker.fill(str(order.pk), Decimal(3), HUNDRED),
-        ]
-        services.heal_accounts(at=now())
-        assert reload(order).vendor_status == "filled"
-        return order
-
-    def test_keep_the_money_held_until_the_books_tell(self, filled, account):
-        assert (held(filled), cash(account)) == (400, (Decimal(0), Decimal(-400)))
-
-        books_tell(account, filled, quantity=1, cumulative=1)
-        services.heal_accounts(at=now())
-        assert reload(filled).posted_quantity == 1
-        assert (held(filled), cash(account)) == (300, (Decimal(-100), Decimal(-400)))
-
-        books_tell(account, filled, quantity=3, cumulative=4)
-        services.heal_accounts(at=now())
-        assert reload(filled).is_posted
-        assert (held(filled), cash(account)) == (0, (Decimal(-400), Decimal(-400)))
-        assert witnesses(account) == [["ACTIVITY", "EXECUTION"]] * 2
-
-    def test_that_come_late_post_nothing_a_second_time(self, filled, account):
-        books_tell(account, filled, quantity=1, cumulative=1)
-        books_tell(account, filled, quantity=3, cumulative=4)
-        services.heal_accounts(at=now())
-
-        tell(*self.events)
-
-        assert (held(filled), cash(account)[0]) == (0, Decimal(-400))
-        assert witnesses(account) == [["ACTIVITY", "EXECUTION"]] * 2
-
-    def test_that_come_late_and_before_the_books_are_posted(self, filled, account):
-        tell(*reversed(self.events))
-
-        assert (held(filled), cash(account)[0]) == (0, Decimal(-400))
-        assert witnesses(account) == [["EXECUTION"]] * 2
-
-    @pytest.mark.parametrize("do_books_tell", [False, True])
-    def test_of_which_a_later_one_came_are_still_waited_for(
-        self, place, broker, account, do_books_tell
-    ):
-        order = place(buy(quantity="4"))
-        first = broker.fill(str(order.pk), Decimal(1), HUNDRED)
-        tell(broker.fill(str(order.pk), Decimal(3), HUNDRED))
-        if do_books_tell:
-            books_tell(account, order, quantity=3, cumulative=4)
-
-        services.heal_accounts(at=now())
-        assert (held(order), reload(order).posted_quantity) == (100, 3)
-
-        tell(first)
-        assert (held(order), cash(account)) == (0, (Decimal(-400), Decimal(-400)))
-
-    def test_of_a_last_fill_below_half_a_cent_are_not_waited_for(self, place, broker, account):
-        order = place(buy(quantity="1.00001"))
-        broker.fill(str(order.pk), Decimal(1), HUNDRED)
-        broker.fill(str(order.pk), Decimal("0.00001"), HUNDRED)
-        services.heal_accounts(at=now())
-        books_tell(account, order, quantity=1, cumulative=1)
-
-        services.heal_accounts(at=now())
-
-        assert (reload(order).is_posted, held(order)) == (True, 0)
-
-
-class TestACorrection:
-    @pytest.fixture
-    def filled(self, place, broker):
-        order = place(buy(quantity="4"))
-        self.told = broker.fill(str(order.pk), Decimal(4), HUNDRED)
-        tell(self.told)
-        return order
-
-    def test_that_takes_a_fill_back_returns_the_money(self, filled, account):
-        nothing = {**self.told["order"], "filled_qty": "0", "filled_avg_price": None}
-        bust = event(self.told, "trade_bust", 1, order=nothing)
-
-        tell(bust, event(bust, "trade_bust", 2))
-
-        assert cash(account) == (Decimal(0), Decimal(0))
-
-    def test_that_changes_a_price_moves_the_difference(self, filled, account):
-        changes = {
-            "execution_id": "the-right-one",
-            "previous_execution_id": self.told["execution_id"],
-            "price": "101",
-            "order": {**self.told["order"], "filled_avg_price": "101"},
-        }
-        correct = event(self.told, "trade_correct", 1, **changes)
-
-        tell(correct, event(correct, "trade_correct", 2))
-
-        assert cash(account) == (Decimal(-404), Decimal(-404))
-        assert (held(filled), reload(filled).is_posted) == (0, True)
-
-    def test_leaves_alone_what_is_still_to_come(self, place, broker, account):
-        order = place(buy(quantity="6"))
-        late, *told = [
-            broker.fill(str(order.pk), Decimal(part), HUNDRED) for part in (1, 2, 3)
-        ]
-        tell(*told)
-        rest = {**told[1]["order"], "filled_qty": "3"}
-        tell(event(told[1], "trade_bust", 1, order=rest))
-        assert (cash(account)[0], reload(order).posted_quantity) == (Decimal(-200), 2)
-
-        tell(late)
-
-        assert (cash(account)[0], reload(order).posted_quantity) == (Decimal(-300), 3)
-
-    def test_of_an_unknown_fill_moves_nothing(self, filled, account):
-        strange = event(self.told, "trade_bust", 1, execution_id="never-heard-of")
-
-        tell(strange)
-
-        assert cash(account) == (Decimal(-400), Decimal(-400))

@@ -1,0 +1,42 @@
+"""Taking turns at Plaid, so that one that hangs does not hold the workers that move money."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from core import leases
+
+logger = structlog.get_logger()
+# A turn may last this long; what is not reached stays due.
+TURN_SECONDS: Final = 10.0
+# An answer that took longer ends the turn, and then nobody takes one until the lease has run out.
+SLOW_SECONDS: Final = 3.0
+REST_SECONDS: Final = 30.0
+
+
+def take(name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None]) -> int:
+    """
+    Act on each that is due, and on what comes due meanwhile, in one process at a time.
+
+    Returns how many there were; somebody else's turn is none of ours.
+    """
+    lease = leases.acquire(f"funding.{name}", seconds=REST_SECONDS)
+    if lease is None:
+        return 0
+    count, ends = 0, time.monotonic() + TURN_SECONDS
+    while time.monotonic() < ends and (ids := due()):
+        for each in ids:
+            began = time.monotonic()
+            act(each)
+            count += 1
+            now = time.monotonic()
+            if now - began > SLOW_SECONDS:
+                logger.warning("plaid.slow", turn=name, seconds=round(now - began, 1))
+                return count
+            if now >= ends:
+                break
+    leases.release(lease)
+    return count
