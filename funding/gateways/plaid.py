@@ -29,6 +29,7 @@ _VENDOR: Final = "plaid"
 _VERSION: Final = "2020-09-14"
 _PROCESSOR: Final = "alpaca"
 _LONGEST: Final = 100
+_LONGEST_ID: Final = 64
 _LONG_AGO: Final = datetime.fromtimestamp(0, tz=UTC)
 # Plaid's words for what it knows no more, put into ours.
 _OUR_WORDS: Final = {
@@ -93,9 +94,7 @@ class Plaid:
         body = {"public_token": public_token}
         answer = _write("/item/public_token/exchange", body)
         try:
-            return Login(
-                item_id=_text(answer, "item_id"), access_token=_text(answer, "access_token")
-            )
+            return Login(item_id=_id(answer, "item_id"), access_token=_text(answer, "access_token"))
         except VendorUnavailable as error:
             raise VendorUnclear(_VENDOR, "The answer about a sign-in is not readable.") from error
 
@@ -187,6 +186,14 @@ def _text(answer: Mapping[str, Any], name: str) -> str:
     return found
 
 
+def _id(answer: Mapping[str, Any], name: str) -> str:
+    """Read an id; one that is too long to keep is none of Plaid's."""
+    found = _text(answer, name)
+    if len(found) > _LONGEST_ID:
+        raise _unreadable()
+    return found
+
+
 def _list(answer: Mapping[str, Any], name: str) -> list[Any]:
     found = answer.get(name) or []
     if not isinstance(found, list):
@@ -199,7 +206,7 @@ def _account(told: Any, id_name: str) -> SeenAccount:
         raise _unreadable()
     kind = told.get("subtype") if told.get("type", "depository") == "depository" else ""
     return SeenAccount(
-        id=_text(told, id_name), mask=str(told.get("mask") or "")[-4:], kind=str(kind or "")
+        id=_id(told, id_name), mask=str(told.get("mask") or "")[-4:], kind=str(kind or "")
     )
 
 

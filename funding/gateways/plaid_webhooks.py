@@ -145,6 +145,9 @@ class _Held:
     expired_at: datetime | None
     fetched_at: float
 
+    def age(self) -> float:
+        return time.monotonic() - self.fetched_at
+
 
 class Keys:
     """
@@ -155,6 +158,8 @@ class Keys:
     """
 
     FRESH_SECONDS: Final = 3600.0
+    # One that Plaid has shown us serves on for so long while nobody can tell whether it ended.
+    KEPT_SECONDS: Final = 24 * 3600.0
     UNKNOWN_SECONDS: Final = 300.0
     AWAY_SECONDS: Final = 5.0
     PATIENCE_SECONDS: Final = 2.0
@@ -180,15 +185,26 @@ class Keys:
         :raises ServiceBusy: nobody can tell at the moment.
         """
         held = self._held.get(key_id)
-        if held is None or time.monotonic() - held.fetched_at > self.FRESH_SECONDS:
-            held = self._look_alone(key_id)
+        if held is None:
+            held = self._look_alone(key_id, patience=self.PATIENCE_SECONDS)
+        elif held.age() > self.FRESH_SECONDS:
+            held = self._renewed(key_id, held)
         if held is None or (held.expired_at is not None and held.expired_at <= at):
             return None
         return held.key
 
-    def _look_alone(self, key_id: str) -> _Held | None:
+    def _renewed(self, key_id: str, held: _Held) -> _Held | None:
+        """Ask whether a key is still there, and go on with it while nobody can tell."""
+        try:
+            return self._look_alone(key_id, patience=0)
+        except ServiceBusy:
+            if held.age() > self.KEPT_SECONDS:
+                raise
+            return held
+
+    def _look_alone(self, key_id: str, *, patience: float) -> _Held | None:
         """Let one at a time ask Plaid; the others wait for its answer, but not for long."""
-        if not self._lock.acquire(timeout=self.PATIENCE_SECONDS):
+        if not self._lock.acquire(timeout=patience):
             raise ServiceBusy(retry_after_seconds=int(self.AWAY_SECONDS))
         try:
             return self._look(key_id)
@@ -198,7 +214,7 @@ class Keys:
     def _look(self, key_id: str) -> _Held | None:
         now = time.monotonic()
         held = self._held.get(key_id)
-        if held is not None and now - held.fetched_at <= self.FRESH_SECONDS:
+        if held is not None and held.age() <= self.FRESH_SECONDS:
             return held
         if self._unknown.get(key_id, 0.0) > now:
             return None

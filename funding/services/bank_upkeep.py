@@ -63,9 +63,10 @@ def note_status(
         return
     logger.info("relationship.status_changed", id=str(bank.pk), status=bank.vendor_status)
     bank.note_reason(why)
-    relationships.tell_status(bank)
+    # An item is locked before the feed, as by whoever tells that it broke.
     if bank.is_gone and bank.item_id is not None:
         items.give_up(item_id=bank.item_id, at=at)
+    relationships.tell_status(bank)
 
 
 def refresh_relationships(*, at: datetime) -> int:

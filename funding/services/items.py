@@ -43,12 +43,12 @@ def give_up(*, item_id: UUID, at: datetime) -> None:  # noqa: ARG001 - as all se
 
 def sweep_removals(*, at: datetime) -> int:
     """Tell Plaid of the sign-ins that are wanted no more, and count them."""
-    return _each("sweep_removals", S.REMOVING, at=at)
+    return _each(turns.LINKS, S.REMOVING, at=at)
 
 
 def refresh_items(*, at: datetime) -> int:
     """Ask Plaid about every sign-in that was not looked at for long, or that has news."""
-    return _each("refresh_items", *ITEM_IN_USE, at=at)
+    return _each(turns.ITEMS, *ITEM_IN_USE, at=at)
 
 
 def nudge(*, item_ids: set[str]) -> None:

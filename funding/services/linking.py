@@ -117,7 +117,7 @@ def sweep_links(*, at: datetime) -> int:
         except Exception:
             logger.exception("bank_sign_in.broken", id=str(session_id))
 
-    return turns.take("sweep_links", due=_due, act=act) + items.sweep_removals(at=at)
+    return turns.take(turns.LINKS, due=_due, act=act) + items.sweep_removals(at=at)
 
 
 def _due() -> list[UUID]:

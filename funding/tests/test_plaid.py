@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 from accounts import services as account_services
 from accounts.tests.factories import application, customer
 from core.auth import SYSTEM, acting_as
-from core.errors import VendorRejected, VendorUnavailable
+from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
+from core.vendors.transport import Transport
 from funding.gateways import (
     ITEM_GONE,
     PageRequest,
@@ -324,6 +325,16 @@ class TestTheAdapter:
         ):
             with pytest.raises(VendorUnavailable):
                 call()
+
+    def test_an_id_that_is_too_long_to_keep_is_as_good_as_no_answer(self, monkeypatch):
+        accounts = [{"account_id": "x" * 65}]
+        answer = {"item_id": "x" * 65, "access_token": "access-1", "accounts": accounts}
+        monkeypatch.setattr(Transport, "_call", lambda *_, **__: answer)
+
+        with pytest.raises(VendorUnclear):
+            get_bank_sign_in().exchange("public-1")
+        with pytest.raises(VendorUnavailable):
+            get_bank_sign_in().list_accounts("access-1")
 
     def test_a_key_that_plaid_does_not_know_is_none(self, sandbox):
         assert get_bank_sign_in().find_webhook_key("11111111-2222") is None

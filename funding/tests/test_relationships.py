@@ -95,7 +95,7 @@ class TestLinkBank:
             again = link(make_account())
 
         [seen] = [entry for entry in logs if entry["event"] == "relationship.seen_elsewhere"]
-        assert (seen["id"], seen["customers"]) == (str(again.pk), 1)
+        assert (seen["id"], seen["count"]) == (str(again.pk), 1)
         assert BANK.number not in str(logs)
         assert again.is_accepted is True
 

@@ -23,13 +23,13 @@ def _vendors(funds):
 
 
 @pytest.fixture
-def hanging(links, monkeypatch):
+def hanging(links, monkeypatch, settings):
     """Plaid, which takes long to give no answer."""
-    monkeypatch.setattr(turns, "SLOW_SECONDS", 0.02)
+    settings.VENDOR_TOTAL_SECONDS = 0.05
 
     def hang(_token):
         links.calls.append("hangs")
-        threading.Event().wait(0.05)
+        threading.Event().wait(0.06)
         raise VendorUnavailable("fake", "no answer in time")
 
     monkeypatch.setattr(links, "read_progress", hang)
@@ -107,7 +107,7 @@ def test_what_comes_due_during_a_pass_is_not_left_to_the_next(links, monkeypatch
 
 @pytest.mark.django_db(transaction=True)
 def test_one_process_at_a_time_asks_plaid(links, monkeypatch):
-    five_pages_of = [page(make_account()) for _ in range(2)]
+    opened = [page(make_account()) for _ in range(2)]
     with acting_as(SYSTEM):
         LinkSession.objects.update(due_at=AT)
     inside, go_on = threading.Event(), threading.Event()
@@ -131,7 +131,7 @@ def test_one_process_at_a_time_asks_plaid(links, monkeypatch):
         assert inside.wait(10)
         assert linking.sweep_links(at=AT) == 0
         go_on.set()
-        assert first.result() == len(five_pages_of)
+        assert first.result() == len(opened)
 
 
 def test_a_browser_need_not_wait_for_its_turn(links, hanging):

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -86,6 +88,17 @@ class TestAGoodOne:
 
 
 class TestKeys:
+    @pytest.fixture
+    def later(self):
+        """Let time pass for the keys that are held."""
+
+        def pass_for(seconds):
+            keys = plaid_webhooks.KEYS
+            for name, held in keys._held.items():
+                keys._held[name] = replace(held, fetched_at=held.fetched_at - seconds)
+
+        return pass_for
+
     def test_names_that_nobody_knows_cost_a_handful_of_calls(self, links):
         post()
         answers = [
@@ -137,6 +150,38 @@ class TestKeys:
         links.keys[KID] = WebhookKey(jwk(PRIVATE) | changes, None)
 
         assert post().status_code == 401
+
+    def test_a_key_once_had_serves_on_for_a_day_while_plaid_cannot_tell(self, links, later):
+        verify(BODY, sign())
+        links.reading_fails = VendorUnavailable("fake", "not connected")
+
+        later(plaid_webhooks.Keys.FRESH_SECONDS + 1)
+        verify(BODY, sign())
+        verify(BODY, sign())
+        assert links.calls == ["find_webhook_key"] * 2
+        later(plaid_webhooks.Keys.KEPT_SECONDS)
+        with pytest.raises(ServiceBusy):
+            verify(BODY, sign())
+
+    def test_a_key_once_had_does_not_wait_for_a_call_about_another(self, links, later):
+        verify(BODY, sign())
+        later(plaid_webhooks.Keys.FRESH_SECONDS + 1)
+
+        with plaid_webhooks.KEYS._lock:
+            began = time.monotonic()
+            verify(BODY, sign())
+
+        assert time.monotonic() - began < plaid_webhooks.Keys.PATIENCE_SECONDS / 2
+        assert links.calls == ["find_webhook_key"]
+
+    def test_a_key_that_is_there_no_more_opens_nothing_after_an_hour(self, links, later):
+        verify(BODY, sign())
+        del links.keys[KID]
+
+        later(plaid_webhooks.Keys.FRESH_SECONDS + 1)
+
+        with pytest.raises(Forged):
+            verify(BODY, sign())
 
     def test_a_service_that_cannot_tell_says_so(self, links):
         links.reading_fails = VendorUnavailable("fake", "not connected")
