@@ -51,10 +51,7 @@ def _empty(_case: Any) -> None:
 
 
 def _filled(cursor: Any) -> set[str]:
-    looks = (
-        f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")"
-        for name in _tables()
-    )
+    looks = (f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in _tables())
     cursor.execute(" UNION ALL ".join(looks))
     return {name for (name,) in cursor.fetchall()}
 
