@@ -56,7 +56,6 @@ def _filled(cursor: Any) -> set[str]:
     return {name for (name,) in cursor.fetchall()}
 
 
-@cache
 def _tables() -> tuple[str, ...]:
     with connection.cursor() as cursor:
         names = connection.introspection.table_names(cursor)

@@ -178,6 +178,8 @@ class TestWhatComesIn:
 
 # What goes out
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def keys_of(value: Any, path: str = "") -> set[str]:
     """List the path of every key in a JSON value; the entries of a list count as one."""
@@ -185,7 +187,11 @@ def keys_of(value: Any, path: str = "") -> set[str]:
         return {key for item in value for key in keys_of(item, f"{path}[]")}
     if not isinstance(value, dict):
         return {path}
-    return {key for name, part in value.items() for key in keys_of(part, f"{path}.{name}")}
+    return {
+        key
+        for name, part in value.items()
+        for key in keys_of(part, f"{path}.{_ID.sub('*', name)}")  # what is listed by its id
+    }
 
 
 def answers_of(world) -> Iterator[tuple[str, list[str]]]:
