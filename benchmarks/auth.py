@@ -8,52 +8,16 @@ Everything takes turns in one process; PostgreSQL and Redis are started and ende
 """
 
 import argparse
-import gc
 import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from benchmarks.fanout import world as worlds
+from benchmarks.turns import Ask, Contestant, compete
 from clera.local.testing import start_servers
 
-Ask = Callable[[], object]
 _SECRET = "a-shared-secret-of-more-than-32-bytes"
 _WARM_UP = 50
-
-
-@dataclass
-class Contestant:
-    """One way in, and how long each try took, in nanoseconds."""
-
-    name: str
-    ask: Ask
-    taken: list[int] = field(default_factory=list)
-
-    def run(self, tries: int) -> None:
-        """Try so often and note each time."""
-        for _ in range(tries):
-            started = time.perf_counter_ns()
-            self.ask()
-            self.taken.append(time.perf_counter_ns() - started)
-
-    def micros(self, percent: float) -> float:
-        """Return a percentile in microseconds."""
-        return float(np.percentile(self.taken, percent)) / 1000
-
-
-def compete(contestants: list[Contestant], *, tries: int, rounds: int) -> None:
-    """Let each have its turns, so that a slow moment of the machine meets all alike."""
-    for one in contestants:
-        one.run(_WARM_UP)
-        one.taken.clear()
-    gc.collect()
-    for _ in range(rounds):
-        for one in contestants:
-            one.run(tries // rounds)
 
 
 @dataclass(frozen=True)
@@ -199,8 +163,8 @@ def measure(*, tries: int, rounds: int) -> None:
     with serving() as issuer:
         known = make_credentials(issuer)
         whole, alone = requests(known), checks(known)
-        compete(whole, tries=tries, rounds=rounds)
-        compete(alone, tries=tries, rounds=rounds)
+        compete(whole, tries=tries, rounds=rounds, warm_up=_WARM_UP)
+        compete(alone, tries=tries, rounds=rounds, warm_up=_WARM_UP)
     print(f"{tries} tries each in {rounds} turns, one process, {os.cpu_count()} cores")
     show("Whole requests", whole, base="no credential asked")
     show("The check alone", alone)

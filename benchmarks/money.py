@@ -11,55 +11,21 @@ alone. Everything runs on loopback, in servers that the program starts and ends 
 import argparse
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import numpy as np
-
 from benchmarks import brokerage
 from benchmarks.brokerage import SYMBOL, Customer, demand
 from benchmarks.events import worker
 from benchmarks.fanout import world as worlds
+from benchmarks.turns import Ask, Contestant, compete
 from clera.local.testing import start_servers
 
 ROOT = Path(__file__).resolve().parents[1]
 _WARM_UP: Final = 10
 _GOAL_MS: Final = 25.0
-Ask = Callable[[], object]
-
-
-@dataclass
-class Contestant:
-    """One way to have something done, and how long each time took, in nanoseconds."""
-
-    name: str
-    ask: Ask
-    taken: list[int] = field(default_factory=list)
-
-    def run(self, tries: int) -> None:
-        """Do it so often and note each time."""
-        for _ in range(tries):
-            started = time.perf_counter_ns()
-            self.ask()
-            self.taken.append(time.perf_counter_ns() - started)
-
-    def millis(self, percent: float) -> float:
-        """Return a percentile in milliseconds."""
-        return float(np.percentile(self.taken, percent)) / 1e6
-
-
-def compete(contestants: list[Contestant], *, tries: int, rounds: int) -> None:
-    """Let each have its turns, so that a slow moment of the machine meets all alike."""
-    for one in contestants:
-        one.run(_WARM_UP)
-        one.taken.clear()
-    for _ in range(rounds):
-        for one in contestants:
-            one.run(tries // rounds)
 
 
 # Contestants
@@ -282,7 +248,7 @@ def measure(*, tries: int, rounds: int, waiting: int) -> None:
             for title, made in (
                 ("A transfer", transfers(customer, sdk)), ("An order", orders(customer, sdk)),
             ):  # fmt: skip
-                compete(made, tries=tries, rounds=rounds)
+                compete(made, tries=tries, rounds=rounds, warm_up=_WARM_UP)
                 show(title, made)
                 over = made[2].millis(95) - made[0].millis(95)
                 print(
@@ -298,7 +264,7 @@ def measure(*, tries: int, rounds: int, waiting: int) -> None:
                 f" {bare / ours:.1f} times as many"
             )
     rows = idempotency()
-    compete(rows, tries=tries * 3, rounds=rounds)
+    compete(rows, tries=tries * 3, rounds=rounds, warm_up=_WARM_UP)
     show("The row behind an Idempotency-Key", rows, unit="µs")
 
 

@@ -266,15 +266,6 @@ def _write(pk: UUID, bank: AchRelationship, asked: _Asked) -> None:
     outcomes.tell(transfer)
 
 
-def dismiss(*, transfer_id: UUID, at: datetime) -> Transfer:
-    """
-    Record an operator's finding that the broker never got a transfer under review.
-
-    Any other transfer stays as it is.
-    """
-    return sending.dismiss(transfer_id, through=TransferCourier(), at=at)
-
-
 def alarm_if_unknown(status: str, *, broker_transfer_id: str) -> None:
     """Report a word we do not know; it is kept, ends nothing, and somebody must learn it."""
     if status not in states.TRANSFER_KNOWN:

@@ -13,6 +13,7 @@ from accounts.tests.factories import application, customer
 from core import inbox
 from core.auth import SYSTEM, acting_as
 from core.feeds import VendorEvent
+from core.intents import sending
 from funding.gateways import get_funds
 from funding.gateways.alpaca import AlpacaFunds
 from funding.models import AchRelationship, Transfer
@@ -278,7 +279,7 @@ class TestManyLostAnswers:
             ledger_invariants.check()
             if reread(transfer).state == "NEEDS_REVIEW":
                 assert held_for(transfer) == held_back(transfer)
-                transfers.dismiss(transfer_id=transfer.pk, at=now())
+                sending.dismiss(transfer.pk, through=transfers.TransferCourier(), at=now())
                 assert held_for(transfer) == 0
 
         assert ends.keys() <= {"ACCEPTED", "NEEDS_REVIEW"}

@@ -12,6 +12,7 @@ from django.db import connection
 from accounts.tests.factories import customer
 from core.auth import SYSTEM, acting_as
 from core.errors import CleraError, VendorRejected, VendorUnavailable, VendorUnclear
+from core.intents import sending
 from core.tests.parcels import pass_time
 from funding.models import Transfer, TransferLimit
 from funding.services import limits, transfer_upkeep, transfers
@@ -281,7 +282,7 @@ class TestCash:
             pass_time(11)
         assert (row(transfer).state, self.held(bank)[1]) == ("NEEDS_REVIEW", Decimal("120.50"))
 
-        transfers.dismiss(transfer_id=transfer.pk, at=now())
+        sending.dismiss(transfer.pk, through=transfers.TransferCourier(), at=now())
 
         assert self.held(bank) == (Decimal(300), 0, Decimal(300))
 

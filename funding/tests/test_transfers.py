@@ -13,6 +13,7 @@ from core.auth import SYSTEM, acting_as
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.events import subscribe
 from core.ids import new_id
+from core.intents import sending
 from core.tests.parcels import pass_time
 from funding.events import TransferSettled
 from funding.gateways import FundingNews, Payment
@@ -137,7 +138,7 @@ class TestOneAtATime:
 
         with pytest.raises(transfers.TransferInProgress):
             move(bank)
-        transfers.dismiss(transfer_id=lost.pk, at=AT)
+        sending.dismiss(lost.pk, through=transfers.TransferCourier(), at=AT)
 
         assert (row(lost).state, row(lost).reason) == (
             "REJECTED",
@@ -148,7 +149,10 @@ class TestOneAtATime:
     def test_an_operator_cannot_dismiss_what_the_broker_has(self, funds):
         transfer = move(make_bank())
 
-        assert transfers.dismiss(transfer_id=transfer.pk, at=AT).state == "ACCEPTED"
+        assert (
+            sending.dismiss(transfer.pk, through=transfers.TransferCourier(), at=AT).state
+            == "ACCEPTED"
+        )
 
     def test_the_database_itself_admits_one(self, funds):
         bank = make_bank()

@@ -22,6 +22,16 @@ def account(db):
     return make_account()
 
 
+@pytest.fixture
+def at_broker(books, account):
+    """Write into the account's book at the broker."""
+
+    def book(activity_type, cash, **more):
+        return books.book(account.broker_account_id, activity_type, cash, **more)
+
+    return book
+
+
 @pytest.fixture(scope="session")
 def _sandbox():
     with running() as sandbox:

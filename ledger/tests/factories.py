@@ -11,7 +11,7 @@ from django.db import connection
 from core.auth import SYSTEM, acting_as
 from ledger import selectors, services
 from ledger.models import Drift, Entry, LedgerBook
-from ledger.services import Movement
+from ledger.services import Comparison, Movement
 from ledger.states import EntryKind, WitnessKind
 
 NOW = datetime.now(UTC)
@@ -61,6 +61,18 @@ def book_of(account: Any) -> LedgerBook:
 def drifts_of(account: Any) -> list[Drift]:
     with acting_as(SYSTEM):
         return list(Drift.objects.filter(account_id=account.pk).order_by("pk"))
+
+
+def compare(account: Any, *, after: int = 0) -> Comparison:
+    """Compare an account's ledger with the broker's books, so many seconds from now."""
+    at = datetime.now(UTC) + timedelta(seconds=after)
+    return services.compare_account(account_id=account.pk, at=at)
+
+
+def told_of(entry: Entry) -> Any:
+    """Name who has told of an entry."""
+    with acting_as(SYSTEM):
+        return entry.told_by()
 
 
 def open_ledger(account: Any, cash: str = "0.00") -> None:

@@ -11,6 +11,7 @@ from ledger.services import comparing, noticing
 from ledger.tests.factories import (
     book_of,
     cash_of,
+    compare,
     drifts_of,
     movement,
     pass_time,
@@ -19,26 +20,6 @@ from ledger.tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-def compare(account, *, after=0):
-    at = datetime.now(UTC) + timedelta(seconds=after)
-    return services.compare_account(account_id=account.pk, at=at)
-
-
-def told_of(entry):
-    with acting_as(SYSTEM):
-        return entry.told_by()
-
-
-@pytest.fixture
-def at_broker(books, account):
-    """Write into the account's book at the broker."""
-
-    def book(activity_type, cash, **more):
-        return books.book(account.broker_account_id, activity_type, cash, **more)
-
-    return book
 
 
 @pytest.fixture(autouse=True)

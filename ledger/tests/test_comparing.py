@@ -16,34 +16,16 @@ from ledger.tests import invariants
 from ledger.tests.factories import (
     book_of,
     cash_of,
+    compare,
     drifts_of,
     entries_of,
     movement,
     post,
     same_time,
+    told_of,
 )
 
 pytestmark = pytest.mark.django_db
-
-
-def compare(account, *, after=0):
-    at = datetime.now(UTC) + timedelta(seconds=after)
-    return services.compare_account(account_id=account.pk, at=at)
-
-
-def told_of(entry):
-    with acting_as(SYSTEM):
-        return entry.told_by()
-
-
-@pytest.fixture
-def at_broker(books, account):
-    """Write into the account's book at the broker."""
-
-    def book(activity_type, cash, **more):
-        return books.book(account.broker_account_id, activity_type, cash, **more)
-
-    return book
 
 
 @pytest.fixture(autouse=True)
