@@ -169,7 +169,7 @@ def sent_per_second(waiting: list[UUID]) -> float:
     from django.utils import timezone
 
     from core.intents import sending
-    from trading.services.orders import OrderCourier
+    from trading.services.couriers import OrderCourier
 
     started = time.perf_counter()
     for order_id in waiting:

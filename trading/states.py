@@ -11,11 +11,66 @@ class Side(models.TextChoices):
 class OrderType(models.TextChoices):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"
 
 
 class TimeInForce(models.TextChoices):
+    """How long an order works: the last two only in the opening and the closing auction."""
+
     DAY = "DAY"
     GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+    OPG = "OPG"
+    CLS = "CLS"
+
+
+class OrderClass(models.TextChoices):
+    """
+    What hangs on an order.
+
+    A bracket's two exits wait for its entry, of an OTO there is one exit; of an OCO there is no
+    entry, and whichever exit is filled first ends the other.
+    """
+
+    SIMPLE = "SIMPLE"
+    BRACKET = "BRACKET"
+    OCO = "OCO"
+    OTO = "OTO"
+
+
+class AfterHours(models.TextChoices):
+    """What to do with an order while the market is closed, in the reference's own words."""
+
+    REFUSE = "", "Refuse"
+    QUEUE_FOR_OPEN = "queue_for_open"
+    BROKER_LIMIT_GTC = "broker_limit_gtc"
+
+
+class Source(models.TextChoices):
+    """Who wanted an order: the customer, an approved proposal, a closure, or the broker itself."""
+
+    CUSTOMER = "CUSTOMER"
+    PROPOSAL = "PROPOSAL"
+    CLOSURE = "CLOSURE"
+    BROKER = "BROKER"  # the exits of a bracket, which the broker makes
+
+
+class HeldFor(models.TextChoices):
+    """Why an order that was taken waits here before the broker hears of it."""
+
+    KILL_SWITCH = "KILL_SWITCH"
+    OPEN = "OPEN"
+
+
+class SwitchScope(models.TextChoices):
+    """Whose orders a kill switch stops."""
+
+    GLOBAL = "GLOBAL"
+    ACCOUNT = "ACCOUNT"
+    PRINCIPAL = "PRINCIPAL"
 
 
 class ProposalState(models.TextChoices):

@@ -108,6 +108,9 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
     frozen_at = models.DateTimeField(null=True, blank=True)
     frozen_by = models.CharField(max_length=300, blank=True)
     freeze_reason = models.CharField(max_length=300, blank=True)
+    closing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Its owner has asked for it to be closed."
+    )
     mirrored_status = models.CharField(
         max_length=64, blank=True, help_text="What the identity provider was told last."
     )
@@ -212,6 +215,11 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
     def is_frozen(self) -> bool:
         """Say whether our staff has stopped its orders and transfers."""
         return self.frozen_at is not None
+
+    @property
+    def is_closing(self) -> bool:
+        """Say whether it is on its way to being closed: nothing new may begin."""
+        return self.closing_since is not None
 
     @property
     def public_id(self) -> str:

@@ -8,16 +8,24 @@ from uuid import UUID
 from django.db import models
 from django.db.models import F, Q
 
-from core.clock import Now
 from core.db.columns import BEYOND, MoneyColumn, PriceColumn, QuantityColumn, positive
-from core.ids import new_id
 from core.intents.models import CLOSED, Intent, IntentQuerySet, IntentStep
 from core.intents.states import IntentState
 from core.models import CustomerOwned
 from core.money import Money
 from trading.risk import Verdict
-from trading.states import TERMINAL, OrderType, Side, TimeInForce, is_open
-from trading.tickets import Ticket
+from trading.states import (
+    TERMINAL,
+    AfterHours,
+    HeldFor,
+    OrderClass,
+    OrderType,
+    Side,
+    Source,
+    TimeInForce,
+    is_open,
+)
+from trading.tickets import LotChoice, Ticket
 
 ACCOUNT = "accounts.BrokerageAccount"
 RISK_REFUSED = "risk_refused"
@@ -59,11 +67,43 @@ class Order(Intent, CustomerOwned):
     broker_order_id = models.CharField(max_length=64, blank=True)
     symbol = models.CharField(max_length=32)
     side = models.CharField(max_length=4, choices=Side.choices)
-    order_type = models.CharField(max_length=8, choices=OrderType.choices)
+    order_type = models.CharField(max_length=13, choices=OrderType.choices)
     time_in_force = models.CharField(max_length=4, choices=TimeInForce.choices)
     quantity = QuantityColumn(null=True, blank=True)
     notional = MoneyColumn(null=True, blank=True)
     limit_price = PriceColumn(null=True, blank=True)
+    stop_price = PriceColumn(null=True, blank=True)
+    trail_price = PriceColumn(null=True, blank=True)
+    trail_percent = models.DecimalField(max_digits=9, decimal_places=4, null=True, blank=True)
+    extended_hours = models.BooleanField(default=False)
+    order_class = models.CharField(
+        max_length=7, choices=OrderClass.choices, default=OrderClass.SIMPLE
+    )
+    take_profit_price = PriceColumn(null=True, blank=True)
+    stop_loss_price = PriceColumn(null=True, blank=True)
+    stop_loss_limit_price = PriceColumn(null=True, blank=True)
+    parent: "models.ForeignKey[Any, Any]" = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="legs"
+    )
+    replaces: "models.ForeignKey[Any, Any]" = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replacements"
+    )
+    source = models.CharField(max_length=8, choices=Source.choices, default=Source.CUSTOMER)
+    lot_choices = models.JSONField(
+        default=list, blank=True, help_text="Which lots a sale takes, if the customer has said so."
+    )
+    after_hours = models.CharField(
+        max_length=16, choices=AfterHours.choices, default=AfterHours.REFUSE, blank=True
+    )
+    held_for = models.CharField(max_length=11, choices=HeldFor.choices, blank=True)
+    opens_at = models.DateTimeField(
+        null=True, blank=True, help_text="The opening of the session that it waits for."
+    )
+    held_price = PriceColumn(
+        null=True, blank=True, help_text="What the market asked when it was held back."
+    )
+    cancel_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancel_asked_by = models.CharField(max_length=600, blank=True, editable=False)
     verdict = models.JSONField(default=dict, help_text="What the risk rules said, and why.")
     placed_by = models.CharField(max_length=600, help_text="The credential that asked for it.")
     filled_quantity = QuantityColumn(default=ZERO)
@@ -90,6 +130,12 @@ class Order(Intent, CustomerOwned):
             positive("quantity", name="trading_order_quantity"),
             positive("notional", name="trading_order_notional"),
             positive("limit_price", name="trading_order_limit_price"),
+            positive("stop_price", name="trading_order_stop_price"),
+            positive("trail_price", name="trading_order_trail_price"),
+            positive("trail_percent", name="trading_order_trail_percent"),
+            models.CheckConstraint(
+                condition=Q(state=IntentState.HELD) | Q(held_for=""), name="trading_order_held_for"
+            ),
             models.CheckConstraint(
                 condition=Q(filled_quantity__gte=0)
                 & Q(filled_quantity__lt=BEYOND)
@@ -132,6 +178,17 @@ class Order(Intent, CustomerOwned):
                 condition=Q(posted_quantity__lt=F("filled_quantity")),
                 name="trading_order_untold",
             ),
+            models.Index(
+                fields=["held_for", "opens_at"],
+                condition=Q(state="HELD"),
+                name="trading_order_held",
+            ),
+            models.Index(
+                fields=["cancel_asked_at"],
+                condition=Q(state="ACCEPTED", cancel_asked_at__isnull=False)
+                & ~Q(vendor_status__in=sorted(TERMINAL)),
+                name="trading_order_to_cancel",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,6 +206,7 @@ class Order(Intent, CustomerOwned):
         verdict: Verdict,
         placed_by: str,
         at: datetime,
+        source: Source = Source.CUSTOMER,
     ) -> "Order":
         """Write an order down; one that the rules refuse is kept as canceled."""
         order = cls(
@@ -156,15 +214,10 @@ class Order(Intent, CustomerOwned):
             user_id=account.user_id,
             account_id=account.pk,
             broker_account_id=account.broker_account_id,
-            symbol=ticket.symbol,
-            side=ticket.side,
-            order_type=ticket.order_type,
-            time_in_force=ticket.time_in_force,
-            quantity=ticket.quantity,
-            notional=ticket.notional,
-            limit_price=ticket.limit_price,
+            **columns_of(ticket),
             verdict=verdict.as_json(),
             placed_by=placed_by,
+            source=source,
         )
         if verdict.is_allowed:
             order._reserve(verdict)
@@ -262,35 +315,40 @@ class Order(Intent, CustomerOwned):
         return Ticket(
             symbol=self.symbol,
             side=Side(self.side),
-            quantity=self.quantity,
-            notional=self.notional,
             order_type=OrderType(self.order_type),
-            limit_price=self.limit_price,
             time_in_force=TimeInForce(self.time_in_force),
+            order_class=OrderClass(self.order_class),
+            after_hours=AfterHours(self.after_hours),
+            extended_hours=self.extended_hours,
+            lots=tuple(
+                LotChoice(lot_id=UUID(each["lot_id"]), quantity=Decimal(each["quantity"]))
+                for each in self.lot_choices
+            ),
+            **{name: getattr(self, name) for name in _SIZES_AND_PRICES},
         )
 
 
-class Execution(CustomerOwned):
-    """One fill of an order, as the broker reported it; never changed, at most taken back."""
+_SIZES_AND_PRICES = (
+    "quantity",
+    "notional",
+    "limit_price",
+    "stop_price",
+    "trail_price",
+    "trail_percent",
+    "take_profit_price",
+    "stop_loss_price",
+    "stop_loss_limit_price",
+)
+_WORDS = ("symbol", "side", "order_type", "time_in_force", "order_class", "after_hours")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="executions")
-    account = models.ForeignKey(ACCOUNT, on_delete=models.PROTECT, related_name="+")
-    execution_id = models.CharField(max_length=128, unique=True)
-    symbol = models.CharField(max_length=32)
-    side = models.CharField(max_length=4, choices=Side.choices)
-    quantity = QuantityColumn()
-    price = PriceColumn()
-    at = models.DateTimeField()
-    is_busted = models.BooleanField(default=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    class Meta:
-        constraints = [
-            positive("quantity", name="trading_execution_quantity"),
-            positive("price", name="trading_execution_price"),
-        ]
-        indexes = [models.Index(fields=["account", "-at"], name="trading_execution_of_account")]
-
-    def __str__(self) -> str:
-        return self.execution_id
+def columns_of(ticket: Ticket) -> dict[str, Any]:
+    """Name the columns that say what a ticket says."""
+    return {
+        **{name: getattr(ticket, name) for name in (*_WORDS, *_SIZES_AND_PRICES)},
+        "extended_hours": ticket.extended_hours,
+        "lot_choices": [
+            {"lot_id": str(each.lot_id), "quantity": format(each.quantity, "f")}
+            for each in ticket.lots
+        ],
+    }

@@ -1,10 +1,10 @@
 """Everything that trading does; other apps call it as `services.place_order(...)`."""
 
+from trading.services.couriers import OrderRejected
 from trading.services.holdings import request_sync, sync_holdings
 from trading.services.news import apply_events, follow_events
 from trading.services.orders import (
     OrderNotOpen,
-    OrderRejected,
     OrderUndecided,
     cancel_order,
     place_order,

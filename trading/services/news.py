@@ -23,7 +23,7 @@ from trading.events import OrderFilled, OrderSettled
 from trading.gateways import BrokerOrder, TradeNews, get_broker
 from trading.models import Execution, Order
 from trading.services import books, holdings
-from trading.services.orders import OrderCourier, receipt_of
+from trading.services.couriers import OrderCourier, receipt_of
 from trading.states import KNOWN, is_open, may_become
 
 logger = structlog.get_logger()

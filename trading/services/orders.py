@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -18,14 +18,14 @@ from core.events import publish
 from core.failpoints import failpoint
 from core.ids import new_id
 from core.intents import sending
-from core.intents.couriers import Courier, Receipt
 from core.intents.states import IntentState
 from trading import risk, selectors
-from trading.events import OrderFilled, OrderSettled
-from trading.gateways import BrokerOrder, get_broker
+from trading.events import OrderSettled
+from trading.gateways import get_broker
 from trading.models import RISK_REFUSED, CashBalance, Order
 from trading.selectors import MarketView
 from trading.services import books, holdings
+from trading.services.couriers import OrderCourier, OrderRejected
 from trading.states import is_open, may_become
 from trading.tickets import Ticket
 
@@ -33,15 +33,6 @@ logger = structlog.get_logger()
 Result = TypeVar("Result")
 # Nobody is refused for want of money or shares on knowledge older than this.
 HOLDINGS_TRUST = timedelta(seconds=2)
-REJECTED_BY_BROKER = "rejected"
-
-
-class OrderRejected(CleraError):
-    """The broker gave a clear no."""
-
-    code = "order_rejected"
-    status = 422
-    detail = "The broker rejected the order."
 
 
 class OrderUndecided(CleraError):
@@ -62,67 +53,6 @@ class OrderNotOpen(CleraError):
 
 class OldHoldings(Exception):
     """The verdict hangs on holdings that were read too long ago, or never."""
-
-
-class OrderCourier(Courier[Order]):
-    """Carries an order to the broker, who knows it by our id and refuses it a second time."""
-
-    model = Order
-    resends: ClassVar[bool] = True
-
-    def send(self, intent: Order) -> Receipt:
-        """Hand the order in; see `Courier.send`."""
-        told = get_broker().submit(
-            intent.ticket,
-            broker_account_id=intent.broker_account_id,
-            client_order_id=intent.client_order_id,
-        )
-        return receipt_of(told)
-
-    def find(self, intent: Order) -> Receipt | None:
-        """Look the order up by our id; see `Courier.find`."""
-        told = get_broker().find(
-            broker_account_id=intent.broker_account_id, client_order_id=intent.client_order_id
-        )
-        return None if told is None else receipt_of(told)
-
-    def may_send(self, intent: Order) -> bool:
-        """Hold it back when the account has been frozen or shut since the order was placed."""
-        return bool(intent.account.is_tradable)
-
-    def settled(
-        self,
-        intent: Order,
-        *,
-        before: IntentState,  # noqa: ARG002 - the courier's signature
-        at: datetime,
-    ) -> None:
-        """Free what is no longer needed and tell the other apps."""
-        if not intent.is_working and intent.is_booked:
-            intent.release()
-            intent.save(update_fields=["reserved_cash", "reserved_quantity"])
-        books.let_go(intent, at=at)
-        if not intent.is_working or intent.state == IntentState.NEEDS_REVIEW:
-            publish(OrderSettled(intent.pk, intent.account_id))
-        if not intent.is_booked:
-            publish(OrderFilled(intent.pk, intent.account_id))
-            holdings.request_sync(account_id=intent.account_id)
-
-
-def receipt_of(told: BrokerOrder) -> Receipt:
-    """Turn the broker's answer into what the intent has to remember."""
-    is_accepted = told.status != REJECTED_BY_BROKER
-    return Receipt(
-        told.status,
-        is_accepted=is_accepted,
-        reason="" if is_accepted else OrderRejected.detail,
-        changes={
-            "broker_order_id": told.broker_order_id,
-            "broker_record": dict(told.record),
-            "filled_quantity": told.filled_quantity,
-            "average_price": told.average_price,
-        },
-    )
 
 
 def place_order(

@@ -12,7 +12,7 @@ from core.intents import sending, sweeping
 from trading.gateways import get_broker
 from trading.models import CashBalance, Order
 from trading.services import books, holdings, news
-from trading.services.orders import OrderCourier
+from trading.services.couriers import OrderCourier
 
 logger = structlog.get_logger()
 RECENTLY = timedelta(minutes=10)

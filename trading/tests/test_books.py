@@ -11,7 +11,7 @@ from ledger.tests import invariants as ledger_invariants
 from trading import services
 from trading.models import Order
 from trading.risk import RiskRefused
-from trading.services.orders import OrderCourier
+from trading.services.couriers import OrderCourier
 from trading.tests import factories
 from trading.tests.factories import buy, customer, pass_time, reload, sell
 from trading.tests.telling import books_tell, cash, held, now, tell, witnesses

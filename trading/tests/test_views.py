@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from core.auth import Kind, Principal
 from core.errors import VendorRejected, VendorUnclear
-from trading.serializers import _BROKER_FIELDS
+from trading.serializers.orders import BROKER_FIELDS
 from trading.tests import factories
 from trading.tests.conftest import client_of
 from trading.tests.factories import customer, orders_of
@@ -34,7 +34,7 @@ class TestTrade:
             True,
             "Order placed.",
         )
-        assert set(_BROKER_FIELDS) <= set(body["order"])
+        assert set(BROKER_FIELDS) <= set(body["order"])
         shown = {name: body["order"][name] for name in ("notional", "qty", "side", "status")}
         assert shown == {
             "notional": "100.50",

@@ -1,0 +1,92 @@
+"""Orders over HTTP."""
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.api.idempotency import IdempotentView
+from core.api.schema import idempotency_key
+from trading import examples, selectors, services
+from trading.serializers import orders as serializers
+from trading.views.base import SCOPES, principal_for
+
+
+class Trades(IdempotentView):
+    operation = "trading.place_order"
+    key_required = False
+    rate = "money"
+    scopes = SCOPES
+
+    @extend_schema(
+        request=serializers.NewTrade,
+        responses={201: serializers.TradeAnswer, 202: serializers.TradeAnswer},
+        parameters=[idempotency_key(is_required=False)],
+        examples=examples.PLACE_ORDER,
+    )
+    def post(self, request: Request) -> Response:
+        """Place an order; 202 while the broker has not answered."""
+        form = serializers.NewTrade(data=request.data)
+        form.is_valid(raise_exception=True)
+        account_id = form.validated_data["account_id"]
+        principal = principal_for(request, account_id)
+        order = services.place_order(
+            principal=principal,
+            account_id=account_id,
+            ticket=form.to_ticket(),
+            request=self.idempotency(request, content=form.validated_data, principal=principal),
+            at=timezone.now(),
+        )
+        message = "Order placed." if order.is_accepted else "Order received; not confirmed yet."
+        answer = {"success": True, "message": message, "order": order}
+        placed = status.HTTP_201_CREATED if order.is_accepted else status.HTTP_202_ACCEPTED
+        return Response(serializers.TradeAnswer(answer).data, status=placed)
+
+
+class Orders(APIView):
+    scopes = SCOPES
+
+    @extend_schema(
+        parameters=[serializers.OrderQuery], responses=serializers.OrderDetail(many=True)
+    )
+    def get(self, request: Request, account_id: str) -> Response:
+        """List an account's orders."""
+        query = serializers.OrderQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        orders = selectors.list_orders(
+            principal=principal_for(request, account_id),
+            account_id=account_id,
+            wanted=query.to_filter(),
+        )
+        return Response(serializers.OrderDetail(orders, many=True).data)
+
+
+class Order(APIView):
+    scopes = SCOPES
+
+    @extend_schema(responses=serializers.OrderDetail)
+    def get(self, request: Request, account_id: str, order_id: str) -> Response:
+        """Show one order."""
+        order = selectors.get_order(
+            principal=principal_for(request, account_id), account_id=account_id, order_id=order_id
+        )
+        return Response(serializers.OrderDetail(order).data)
+
+    @extend_schema(responses=serializers.CancelAnswer, examples=examples.CANCEL_ORDER)
+    def delete(self, request: Request, account_id: str, order_id: str) -> Response:
+        """Cancel an order, or ask the broker to; it may yet be filled."""
+        order = services.cancel_order(
+            principal=principal_for(request, account_id),
+            account_id=account_id,
+            order_id=order_id,
+            at=timezone.now(),
+        )
+        answer = {
+            "success": True,
+            "message": "Order canceled." if not order.is_working else "Cancellation requested.",
+            "order_id": order.public_id,
+            "account_id": account_id,
+        }
+        return Response(serializers.CancelAnswer(answer).data)
