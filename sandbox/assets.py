@@ -1,11 +1,11 @@
 """The instruments that exist in the sandbox."""
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 from uuid import NAMESPACE_URL, uuid5
 
 _DATA = Path(__file__).parent / "data"
@@ -13,6 +13,9 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "urn:clera-sandbox:assets")
 
 # The symbol of the data socket's test feed; nobody can hold it.
 TEST_SYMBOL = "FAKEPACA"
+
+# What a test may change of an asset.
+CHANGEABLE = ("tradable", "fractionable", "is_halted")
 
 
 def id_of(symbol: str) -> str:
@@ -41,6 +44,8 @@ class Asset:
     marginable: bool = True
     shortable: bool = True
     asset_class: str = "us_equity"
+    # Orders are taken, but nothing is traded until the exchange goes on.
+    is_halted: bool = False
 
     @property
     def id(self) -> str:
@@ -98,6 +103,9 @@ class Catalogue:
     def __init__(self, extra: Path | None = None) -> None:
         self._by_symbol: dict[str, Asset] = {}
         self._by_id: dict[str, Asset] = {}
+        self._originals: dict[str, Asset] = {}
+        # Who wants to hear that an asset is halted, or goes on.
+        self.halt_watchers: list[Callable[[Asset], None]] = []
         self._add(_rows_of(_DATA / "symbols.csv"))
         if extra is not None:
             self._add(_rows_of(extra / "symbols.csv"))
@@ -113,6 +121,37 @@ class Catalogue:
         """Find an asset by its symbol (any case) or its id."""
         found = self._by_symbol.get(symbol_or_id.upper())
         return found or self._by_id.get(symbol_or_id.lower())
+
+    def change(self, symbol: str, **flags: bool) -> Asset:
+        """Change what can be done with an asset; `restore` undoes it."""
+        before = self._by_symbol[symbol]
+        self._originals.setdefault(symbol, before)
+        asset = replace(before, **cast("dict[str, Any]", flags))
+        self._put(asset)
+        return asset
+
+    def _put(self, asset: Asset) -> None:
+        was_halted = self._by_symbol[asset.symbol].is_halted
+        self._add([asset])
+        if asset.is_halted != was_halted:
+            for watcher in self.halt_watchers:
+                watcher(asset)
+
+    def state(self) -> dict[str, dict[str, bool]]:
+        """Give what a restart needs: the flags of the changed assets."""
+        return {
+            symbol: {flag: getattr(self._by_symbol[symbol], flag) for flag in CHANGEABLE}
+            for symbol in self._originals
+        }
+
+    def restore(self, state: Mapping[str, Mapping[str, bool]]) -> None:
+        """Go on from a remembered state; an empty one forgets all changes."""
+        for asset in self._originals.values():
+            self._put(asset)
+        self._originals.clear()
+        for symbol, flags in state.items():
+            if symbol in self._by_symbol:
+                self.change(symbol, **flags)
 
     def all(self) -> list[Asset]:
         """List every asset, sorted by symbol."""

@@ -9,7 +9,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.answers import Refusal, as_decimal, json_answer, read_json, whole_number
-from sandbox.broker import accounts, activities, bookings, crowds, seeding, statuses, storms
+from sandbox.broker import (
+    accounts,
+    activities,
+    bookings,
+    busts,
+    corporate_actions,
+    crowds,
+    seeding,
+    statuses,
+    storms,
+    trade_storms,
+    trading_halts,
+    views,
+)
 from sandbox.faults import BadFault
 from sandbox.plaid import control as plaid
 from sandbox.world import World
@@ -38,6 +51,7 @@ def routes(world: World) -> list[BaseRoute]:
         route("/model-scripts", clear_model_scripts, "DELETE"),
         route("/prompts", list_prompts, "GET"),
         route("/prices", set_prices, "POST"),
+        route("/assets", change_assets, "POST"),
         route("/accounts", create_accounts, "POST"),
         route("/accounts/storm", storm_accounts, "POST"),
         route("/accounts/{account_id}/seed", seed_account, "POST"),
@@ -45,6 +59,10 @@ def routes(world: World) -> list[BaseRoute]:
         route("/accounts/{account_id}/documents", list_account_documents, "GET"),
         route("/accounts/{account_id}/activities", book_activity, "POST"),
         route("/accounts/{account_id}/cash", drift_cash, "POST"),
+        route("/accounts/{account_id}/corporate-actions", act_for_company, "POST"),
+        route("/orders/storm", storm_orders, "POST"),
+        route("/orders/{order_id}/bust", bust_fill, "POST"),
+        route("/orders/{order_id}/correct", correct_fill, "POST"),
         route("/webhooks", plaid.list_webhooks, "GET"),
         route("/webhooks/signed", plaid.sign_webhook, "POST"),
         route("/webhook-keys", plaid.list_keys, "GET"),
@@ -174,6 +192,14 @@ def _price(symbol: str, given: object) -> Any:
     return price
 
 
+async def change_assets(world: World, request: Request) -> Response:
+    """Forbid, allow, halt or resume the trading of symbols."""
+    changed = trading_halts.change(world.parts["broker"], await read_json(request))
+    world.settle()
+    world.remember()
+    return json_answer(changed)
+
+
 async def seed_account(world: World, request: Request) -> Response:
     """Give an account months of history."""
     account_id, body = request.path_params["account_id"], await read_json(request)
@@ -214,6 +240,33 @@ async def drift_cash(world: World, request: Request) -> Response:
     account_id, body = request.path_params["account_id"], await read_json(request)
     account = bookings.drift(world.parts["broker"], account_id, body)
     return json_answer({"account_id": account.id, "cash": account.cash})
+
+
+async def act_for_company(world: World, request: Request) -> Response:
+    """Let a split, a dividend, a new symbol or a spin-off change what an account holds."""
+    account_id, body = request.path_params["account_id"], await read_json(request)
+    lines = corporate_actions.act(world.parts["broker"], account_id, body)
+    return json_answer({"activities": [activities.event_json(line) for line in lines]}, 201)
+
+
+async def bust_fill(world: World, request: Request) -> Response:
+    """Take a fill of an order back."""
+    order_id, body = request.path_params["order_id"], await read_json(request)
+    return json_answer(views.order_json(busts.bust(world.parts["broker"], order_id, body)))
+
+
+async def correct_fill(world: World, request: Request) -> Response:
+    """Change the price or the quantity of a fill."""
+    order_id, body = request.path_params["order_id"], await read_json(request)
+    return json_answer(views.order_json(busts.correct(world.parts["broker"], order_id, body)))
+
+
+async def storm_orders(world: World, request: Request) -> Response:
+    """Publish a storm of trade events, and answer what a faultless reader must know after it."""
+    told = trade_storms.storm(world.parts["broker"], await read_json(request))
+    world.settle()
+    world.remember()
+    return json_answer(told)
 
 
 async def list_account_documents(world: World, request: Request) -> Response:

@@ -14,7 +14,8 @@ STREAM_KINDS = {
     "unknown_status", "bad_json", "overtaken",
 }  # fmt: skip
 BEHAVIOUR_KINDS = {
-    "partial_fill", "reject_order", "reject_account", "action_required", "reject_transfer",
+    "partial_fill", "reject_order", "order_replace_rejected", "order_cancel_rejected",
+    "reject_account", "action_required", "reject_transfer",
     "return_transfer", "cancel_ach", "approval_pending", "submission_failed", "account_updated",
     "webhook_drop", "webhook_duplicate", "webhook_late",
 }  # fmt: skip

@@ -15,7 +15,9 @@ from sandbox.stream_wire import Message, Wire
 from sandbox.world import World
 
 _CHANNEL_OF = {"t": "trades", "q": "quotes", "b": "bars", "u": "updatedBars", "d": "dailyBars"}
+# Whoever reads one of these has its symbols priced.
 _DATA_CHANNELS = tuple(_CHANNEL_OF.values())
+_CHANNEL_OF["s"] = "statuses"
 _SPOILED_PRICES = (0, -1, 1e9, None)
 _MINUTE = 60
 
@@ -50,6 +52,7 @@ class Feed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         world.prices.watch(self._price_was_set)
+        world.catalogue.halt_watchers.append(self._halt_was_set)
 
     @property
     def connection_count(self) -> int:
@@ -107,6 +110,11 @@ class Feed:
         # The control plane may call from any thread; the frames belong to the loop's.
         if self._loop is not None and self._ticking is not None:
             self._loop.call_soon_threadsafe(self._tick, [symbol])
+
+    def _halt_was_set(self, asset: Asset) -> None:
+        if self._loop is not None and self._ticking is not None and not self.faults.stall:
+            told = ticker.status(asset, self._world.clock.now())
+            self._loop.call_soon_threadsafe(self._send, [_piece("s", asset.symbol, told)])
 
     async def _tick_forever(self) -> None:
         while True:

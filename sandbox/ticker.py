@@ -62,6 +62,20 @@ def bar(measured: Bar) -> Fields:
     }
 
 
+def status(asset: Asset, at: datetime) -> Fields:
+    """Write that an asset is halted or goes on, in the words of its own tape."""
+    tape = _tape(asset)
+    halted, resumed = ("H", "T") if tape == _TAPES["NASDAQ"] else ("2", "3")
+    return {
+        "sc": halted if asset.is_halted else resumed,
+        "sm": "Trading Halt" if asset.is_halted else "Trading Resumption",
+        "rc": "T1" if asset.is_halted else "",
+        "rm": "Halt News Pending" if asset.is_halted else "",
+        "t": at,
+        "z": tape,
+    }
+
+
 def timestamp(moment: datetime) -> str:
     """Write a moment as the REST answers do."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -117,9 +117,10 @@ class World:
         return world
 
     def remember(self) -> None:
-        """Have the time and the prices set by hand written to the store."""
+        """Have the time, and prices and assets changed by hand, written to the store."""
         self.store.mark(_KIND, "clock", lambda: json.dumps(self.clock.state()))
         self.store.mark(_KIND, "prices", lambda: json.dumps(self.prices.state()))
+        self.store.mark(_KIND, "assets", lambda: json.dumps(self.catalogue.state()))
 
     def recall(self) -> None:
         """Go on from what the store knows; the speed is always as asked for at the start."""
@@ -128,6 +129,8 @@ class World:
             self.clock.restore(known["clock"] | {"speed": self.settings.speed})
         if "prices" in known:
             self.prices.restore(known["prices"])
+        if "assets" in known:
+            self.catalogue.restore(known["assets"])
 
     @property
     def seed(self) -> int:
@@ -142,6 +145,7 @@ class World:
         self.prompts.clear()
         self.store.clear()
         self.prices.restore({})
+        self.catalogue.restore({})
         self.remember()
         for hook in self.reset_hooks:
             hook()

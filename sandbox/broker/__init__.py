@@ -16,6 +16,7 @@ from sandbox.broker import (
     orders,
     positions,
     reference,
+    replacing,
     statements,
     statuses,
     transfers,
@@ -57,7 +58,7 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", f"{_TRADING}/orders", orders.cancel_all),
     ("GET", f"{_TRADING}/orders:by_client_order_id", orders.show_by_client_id),
     ("GET", f"{_TRADING}/orders/{{order_id}}", orders.show),
-    ("PATCH", f"{_TRADING}/orders/{{order_id}}", orders.replace),
+    ("PATCH", f"{_TRADING}/orders/{{order_id}}", replacing.replace),
     ("DELETE", f"{_TRADING}/orders/{{order_id}}", orders.cancel),
     ("GET", f"{_TRADING}/positions", positions.list_all),
     ("DELETE", f"{_TRADING}/positions", positions.close_all),
@@ -109,6 +110,6 @@ def _go_on(broker: Broker) -> None:
     for transfers_of_account in books.transfers.values():
         for transfer in transfers_of_account.values():
             transfers.plan(broker, transfer)
-    for orders_of_account in books.open_orders.values():
-        for order in list(orders_of_account.values()):
+    for account_id in books.orders:
+        for order in list(books.open_orders.of(account_id).values()):
             matching.plan(broker, order)

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.answers import Refusal, read_json
+from sandbox.answers import Refusal, decimal_text, read_json
 from sandbox.broker import documents, figures, forms, statuses
 from sandbox.broker.core import VENDOR, Broker
 from sandbox.broker.events import read_time
@@ -123,15 +123,17 @@ async def update(broker: Broker, request: Request) -> Any:
 async def close(broker: Broker, request: Request) -> Any:
     """Close an account that is empty."""
     account = broker.account(request.path_params["account_id"])
+    if account.status == "ACCOUNT_CLOSED":
+        raise Refusal(422, 42210000, "account is already closed")
     if list(broker.books.held(account.id)):
         raise Refusal(422, 42210000, "account has open positions")
-    if broker.books.open_orders.get(account.id):
+    if broker.books.open_orders.of(account.id):
         raise Refusal(422, 42210000, "account has open orders")
-    is_waiting = figures.pending_in(broker, account.id) or figures.pending_out(broker, account.id)
-    if account.cash > 0 or is_waiting:
-        raise Refusal(422, 42210000, "account has a cash balance or pending transfers")
-    if account.status != "ACCOUNT_CLOSED":
-        account.destined_status = "ACCOUNT_CLOSED"
-        statuses.move(broker, account, "ACCOUNT_CLOSED", broker.now())
-        broker.world.effects.record(VENDOR, "account.closed", account.id, account_id=account.id)
+    if figures.pending_in(broker, account.id) or figures.pending_out(broker, account.id):
+        raise Refusal(422, 42210000, "account has pending transfers")
+    if account.cash:
+        raise Refusal(422, 42210000, "account has a cash balance", cash=decimal_text(account.cash))
+    account.destined_status = "ACCOUNT_CLOSED"
+    statuses.move(broker, account, "ACCOUNT_CLOSED", broker.now())
+    broker.world.effects.record(VENDOR, "account.closed", account.id, account_id=account.id)
     return Response(status_code=204)

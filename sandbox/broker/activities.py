@@ -14,6 +14,7 @@ from sandbox.broker.records import Activity, Order, stamp
 
 _PAGE = 100
 _DESCRIPTIONS = {
+    "CIL": "Cash in lieu of a fraction of a share",
     "CSD": "Cash deposit",
     "CSW": "Cash withdrawal",
     "DIV": "Cash dividend",
@@ -23,9 +24,10 @@ _DESCRIPTIONS = {
 }
 
 
-def new_id(at: datetime) -> str:
-    """Make an activity id: the time to the millisecond, then a UUID."""
-    return f"{at.astimezone(UTC):%Y%m%d%H%M%S}{at.microsecond // 1000:03}::{uuid.uuid4()}"
+def new_id(at: datetime, own: str = "") -> str:
+    """Make an activity id: the time to the millisecond, then a UUID, which may be given."""
+    moment = f"{at.astimezone(UTC):%Y%m%d%H%M%S}{at.microsecond // 1000:03}"
+    return f"{moment}::{own or uuid.uuid4()}"
 
 
 def book(broker: Broker, activity: Activity, *, is_told: bool = True) -> None:
@@ -35,8 +37,7 @@ def book(broker: Broker, activity: Activity, *, is_told: bool = True) -> None:
     broker.books.save(account)
     broker.books.save(activity)
     if is_told:
-        links = {"ref_id": activity.id, "previous_id": activity.previous_id}
-        broker.hub.publish("activities", account.id, activity.at, activity_json(activity) | links)
+        broker.hub.publish("activities", account.id, activity.at, event_json(activity))
 
 
 def book_cash(
@@ -71,10 +72,16 @@ def book_fill(
     cash: Decimal,
     at: datetime,
     is_told: bool = True,
+    execution_id: str = "",
 ) -> Activity:
-    """Write an execution, after the order itself has been updated."""
+    """
+    Write an execution, after the order itself has been updated.
+
+    The line's id ends with the id of the execution, so that both can be known to be one.
+    """
+    execution_id = execution_id or str(uuid.uuid4())
     activity = Activity(
-        id=new_id(at),
+        id=new_id(at, execution_id),
         account_id=order.account_id,
         activity_type="FILL",
         at=at,
@@ -87,9 +94,20 @@ def book_fill(
         leaves_qty=order.remaining_qty,
         order_id=order.id,
         order_status=order.status,
+        execution_id=execution_id,
     )
     book(broker, activity, is_told=is_told)
     return activity
+
+
+def event_json(activity: Activity) -> dict[str, Any]:
+    """Show a line as the stream tells it: with its stable id, and what it was made of."""
+    more: dict[str, Any] = {"ref_id": activity.id, "previous_id": activity.previous_id}
+    if activity.sub_type:
+        more["activity_subtype"] = activity.sub_type
+    if activity.details:
+        more["details"] = activity.details
+    return activity_json(activity) | more
 
 
 def activity_json(activity: Activity) -> dict[str, Any]:
@@ -108,11 +126,14 @@ def activity_json(activity: Activity) -> dict[str, Any]:
             "symbol": activity.symbol,
             "qty": decimal_text(activity.qty),
             "per_share_amount": decimal_text(activity.price),
+            "price": decimal_text(activity.price) if activity.moves_shares else None,
             "status": activity.status,
             "previous_id": activity.previous_id,
+            "activity_sub_type": activity.sub_type or None,
+            "group_id": activity.group_id,
         }
     return head | {
-        "transaction_time": stamp(activity.at),
+        "transaction_time": stamp(activity.executed_at or activity.at),
         "type": "fill" if activity.order_status == "filled" else "partial_fill",
         "price": decimal_text(activity.price),
         "qty": decimal_text(activity.qty),
@@ -122,6 +143,8 @@ def activity_json(activity: Activity) -> dict[str, Any]:
         "order_id": activity.order_id,
         "cum_qty": decimal_text(activity.cum_qty),
         "order_status": activity.order_status,
+        "status": activity.status,
+        "previous_id": activity.previous_id,
     }
 
 

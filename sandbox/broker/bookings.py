@@ -54,7 +54,7 @@ def _new(broker: Broker, account: Account, body: dict[str, Any], *, is_told: boo
         account.id,
         kind.upper(),
         _amount(body, "net_amount"),
-        _moment(broker, body),
+        moment(broker, body),
         is_told=is_told,
         **more,
     )
@@ -63,7 +63,7 @@ def _new(broker: Broker, account: Account, body: dict[str, Any], *, is_told: boo
 def _correct(broker: Broker, account: Account, body: dict[str, Any], *, is_told: bool) -> Activity:
     amount = _amount(body, "net_amount")
     previous = _standing(broker, account, body["correct"])
-    at = _moment(broker, body)
+    at = moment(broker, body)
     line = replace(
         previous,
         id=activities.new_id(at),
@@ -72,30 +72,31 @@ def _correct(broker: Broker, account: Account, body: dict[str, Any], *, is_told:
         status="correct",
         previous_id=previous.id,
     )
-    _strike(broker, account, previous)
+    strike(broker, account, previous)
     activities.book(broker, line, is_told=is_told)
     return line
 
 
 def _cancel(broker: Broker, account: Account, body: dict[str, Any], *, is_told: bool) -> Activity:
     previous = _standing(broker, account, body["cancel"])
-    at = _moment(broker, body)
+    at = moment(broker, body)
     line = replace(
         previous, id=activities.new_id(at), at=at, status="canceled", previous_id=previous.id
     )
-    _strike(broker, account, previous)
+    strike(broker, account, previous)
     activities.book(broker, line, is_told=is_told)
     return line
 
 
 def _standing(broker: Broker, account: Account, activity_id: object) -> Activity:
     for line in broker.books.activities.get(account.id, []):
-        if line.id == activity_id and not line.is_fill and line.status != "canceled":
+        is_cash_only = not line.is_fill and not line.moves_shares
+        if line.id == activity_id and is_cash_only and line.status != "canceled":
             return line
-    raise Refusal(404, 40410000, "there is no such line that stands and is no fill")
+    raise Refusal(404, 40410000, "there is no such line that stands and moves cash alone")
 
 
-def _strike(broker: Broker, account: Account, line: Activity) -> None:
+def strike(broker: Broker, account: Account, line: Activity) -> None:
     """Take a line's cash out again; the line stays in the book, marked."""
     account.cash -= line.moved
     line.status = "canceled"
@@ -128,7 +129,12 @@ def _number(body: dict[str, Any], name: str) -> Decimal:
     return number
 
 
-def _moment(broker: Broker, body: dict[str, Any]) -> datetime:
+def moment(broker: Broker, body: dict[str, Any]) -> datetime:
+    """
+    Read when something shall have happened; now, unless a body says otherwise.
+
+    :raises Refusal: it is no time.
+    """
     if "at" not in body:
         return broker.now()
     try:

@@ -1,10 +1,12 @@
 """The broker's books: every record, the indexes to find it, and its way to the store."""
 
+from bisect import insort
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from sandbox.broker.open_orders import OpenOrders
 from sandbox.broker.records import (
     ZERO,
     Account,
@@ -40,9 +42,8 @@ class Books:
         self.transfers: dict[str, dict[str, Transfer]] = {}
         self.orders: dict[str, dict[str, Order]] = {}
         self.client_order_ids: dict[tuple[str, str], str] = {}
-        self.open_orders: dict[str, dict[str, Order]] = {}
-        # The matching loop goes by symbol, so an idle account costs it nothing.
-        self.working: dict[str, dict[str, Order]] = {}
+        self.open_orders = OpenOrders()
+        self._legs: dict[str, dict[str, Order]] = {}
         self.positions: dict[str, dict[str, Position]] = {}
         self.activities: dict[str, list[Activity]] = {}
 
@@ -50,8 +51,6 @@ class Books:
         for kind, adapter in _ADAPTERS.items():
             for _, body in self._store.load(kind.__name__.lower()):
                 self._index(adapter.validate_json(body))
-        for activities in self.activities.values():
-            activities.sort(key=lambda activity: (activity.at, activity.id))
 
     def save(self, record: Any) -> None:
         """Index a new or changed record and have it written out."""
@@ -93,23 +92,24 @@ class Books:
     def _index_order(self, order: Order) -> None:
         self.orders.setdefault(order.account_id, {})[order.id] = order
         self.client_order_ids[order.account_id, order.client_order_id] = order.id
-        for index in (
-            self.open_orders.setdefault(order.account_id, {}),
-            self.working.setdefault(order.symbol, {}),
-        ):
-            if order.is_open:
-                index[order.id] = order
-            else:
-                index.pop(order.id, None)
-        if not self.working[order.symbol]:
-            del self.working[order.symbol]
+        if order.parent_id is not None:
+            self._legs.setdefault(order.parent_id, {})[order.id] = order
+        self.open_orders.put(order)
 
     def _index_activity(self, activity: Activity) -> None:
         kept = self.activities.setdefault(activity.account_id, [])
-        is_in_order = not kept or (kept[-1].at, kept[-1].id) <= (activity.at, activity.id)
-        kept.append(activity)
-        if not is_in_order:
-            kept.sort(key=lambda each: (each.at, each.id))
+        insort(kept, activity, key=lambda each: (each.at, each.id))
+
+    def legs_of(self, order: Order) -> list[Order]:
+        """List the orders that came with an order, as far as none has taken their place."""
+        legs = self._legs.get(order.id, {}).values()
+        return [leg for leg in legs if leg.status != "replaced"]
+
+    def hand_over_legs(self, old: Order, new: Order) -> None:
+        """Give the legs of a replaced order to the one in its place."""
+        for leg in self._legs.pop(old.id, {}).values():
+            leg.parent_id = new.id
+            self.save(leg)
 
     def held(self, account_id: str) -> Iterable[Position]:
         """List what an account holds."""

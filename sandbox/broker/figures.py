@@ -32,20 +32,25 @@ def price_of(broker: Broker, symbol: str) -> Decimal:
 
 def reserve_of(broker: Broker, order: Order) -> Decimal:
     """Tell how much buying power an open order holds."""
-    if not order.is_buy or not order.is_open:
-        return ZERO
-    if order.notional is not None:
-        return max(order.notional - order.filled_value, ZERO)
-    price = order.limit_price or order.stop_price
-    if price is None:
-        price = (price_of(broker, order.symbol) * MARKET_MARGIN).quantize(CENT, ROUND_UP)
-    return (price * (order.remaining_qty or ZERO)).quantize(CENT, ROUND_UP)
+    reserve = order.fixed_reserve
+    if reserve is not None:
+        return reserve
+    return _market_reserve(broker, order.symbol, order.remaining_qty or ZERO)
 
 
 def reserved(broker: Broker, account_id: str) -> Decimal:
     """Sum up what all open orders hold."""
-    orders = broker.books.open_orders.get(account_id, {}).values()
-    return sum((reserve_of(broker, order) for order in orders), ZERO)
+    known = broker.books.open_orders
+    at_any_price = (
+        _market_reserve(broker, symbol, qty)
+        for symbol, qty in known.shares_held(account_id).items()
+    )
+    return sum(at_any_price, known.money_held(account_id))
+
+
+def _market_reserve(broker: Broker, symbol: str, qty: Decimal) -> Decimal:
+    price = (price_of(broker, symbol) * MARKET_MARGIN).quantize(CENT, ROUND_UP)
+    return (price * qty).quantize(CENT, ROUND_UP)
 
 
 def pending_out(broker: Broker, account_id: str) -> Decimal:
@@ -76,17 +81,21 @@ def buying_power(broker: Broker, account: Account) -> Decimal:
     return max(free, ZERO)
 
 
-def held_for_orders(broker: Broker, account_id: str, symbol: str) -> Decimal:
-    """Sum up the shares that open sell orders hold."""
-    orders = broker.books.open_orders.get(account_id, {}).values()
-    return sum(
-        (
-            _qty_to_sell(broker, order)
-            for order in orders
-            if order.symbol == symbol and not order.is_buy
-        ),
-        ZERO,
-    )
+def held_for_orders(
+    broker: Broker, account_id: str, symbol: str, *, released: Order | None = None
+) -> Decimal:
+    """
+    Sum up the shares that open sell orders hold; the exits of a group hold theirs once.
+
+    :param released: an order that is about to be replaced, and holds nothing any more.
+    """
+    holds: dict[str, Decimal] = {}
+    for order in broker.books.open_orders.of_side(account_id, symbol, "sell"):
+        is_free = released is not None and order.group_id == released.group_id
+        if order.status != "held" and not order.is_leaving and not is_free:
+            known = holds.get(order.group_id, ZERO)
+            holds[order.group_id] = max(known, _qty_to_sell(broker, order))
+    return sum(holds.values(), ZERO)
 
 
 def _qty_to_sell(broker: Broker, order: Order) -> Decimal:

@@ -1,17 +1,21 @@
 """How orders live: acknowledged, filled against the live quote, canceled or expired."""
 
 import uuid
-from datetime import datetime, time
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
-from typing import Any
 
 from sandbox.answers import decimal_text
-from sandbox.broker import activities, figures, views
-from sandbox.broker.core import NEW_YORK, VENDOR, Broker
-from sandbox.broker.records import ZERO, Order, stamp
+from sandbox.broker import activities, figures, hours, moves, settlement
+from sandbox.broker.core import Broker
+from sandbox.broker.moves import announce, move
+from sandbox.broker.records import ZERO, Order
 from sandbox.prices import Quote
 
+# Whoever makes an order move says so here; how its group follows is told in `moves`.
+__all__ = ["announce", "move"]
+
 # Simulated seconds from one step of an order to the next.
+REPLACED_AFTER_SECONDS = 0.04
 ACKNOWLEDGED_AFTER_SECONDS = 0.05
 FILLED_AFTER_SECONDS = 0.2
 REST_FILLED_AFTER_SECONDS = 0.5
@@ -21,8 +25,9 @@ MATCHING_SECONDS = 0.25
 _SHORTEST_REAL_SECONDS = 0.05
 
 _UNACKNOWLEDGED = frozenset({"pending_new", "accepted"})
-_AT_ONCE = frozenset({"ioc", "fok"})
-_EXTENDED = (time(4), time(20))
+_IDLE = _UNACKNOWLEDGED | {"held"}
+# Further back than this, a step is done at the price of when it was due.
+_LONG_AGO_SECONDS = 1
 _ONE = Decimal(1)
 _HUNDRED = Decimal(100)
 
@@ -36,44 +41,40 @@ def plan(broker: Broker, order: Order) -> None:
             lambda at: _acknowledge(broker, order, at),
         )
     if order.status == "pending_cancel":
-        broker.later(order.updated_at, 0, lambda at: finish_cancel(broker, order, at))
-    if order.expires_at is not None:
-        broker.later(order.expires_at, 0, lambda at: _expire(broker, order, at))
-
-
-def announce(broker: Broker, order: Order, event: str, at: datetime, **extra: Any) -> None:
-    """Tell the trade stream what happened to an order."""
-    broker.hub.publish(
-        "trades",
-        order.account_id,
-        at,
-        {
-            "account_id": order.account_id,
-            "event": event,
-            "order": views.order_json(order),
-            "timestamp": extra.pop("timestamp", stamp(at)),
-        }
-        | extra,
-    )
-
-
-def move(broker: Broker, order: Order, status: str, at: datetime, event: str = "") -> None:
-    """Give an order another status; `event` tells it to the stream."""
-    order.status, order.updated_at = status, at
-    broker.books.save(order)
-    if event:
-        announce(broker, order, event, at)
+        broker.later(order.updated_at, 0, lambda at: _end_cancel(broker, order, at))
+    if order.is_leaving:
+        broker.later(
+            order.updated_at,
+            REPLACED_AFTER_SECONDS,
+            lambda at: moves.finish_replace(broker, order, at),
+        )
+    if order.expires_at is None:
+        return
+    if order.time_in_force in hours.AUCTIONS:
+        # The opening makes the order a working one first.
+        wait = FILLED_AFTER_SECONDS if order.time_in_force == "opg" else 0
+        broker.later(order.expires_at, wait, lambda at: _fill_or_end(broker, order, at))
+    else:
+        broker.later(order.expires_at, 0, lambda at: moves.expire(broker, order, at))
 
 
 def _acknowledge(broker: Broker, order: Order, at: datetime) -> None:
+    """Let an order work; one that came while the market was closed waits until it opens."""
     if order.status not in _UNACKNOWLEDGED:
         return
     if order.treatment == "reject_order":
         order.failed_at = at
         move(broker, order, "rejected", at, "rejected")
         return
+    begins = hours.works_from(broker, order, at)
+    if begins > at:
+        broker.later(begins, 0, lambda due: _acknowledge(broker, order, due))
+        return
     move(broker, order, "new", at, "new")
-    broker.later(order.submitted_at, FILLED_AFTER_SECONDS, lambda due: try_fill(broker, order, due))
+    if order.order_class == "oco":
+        moves.release(broker, order, at)
+    wait = FILLED_AFTER_SECONDS - ACKNOWLEDGED_AFTER_SECONDS
+    broker.later(at, wait, lambda due: try_fill(broker, order, due))
 
 
 async def run(broker: Broker) -> None:
@@ -87,11 +88,12 @@ async def run(broker: Broker) -> None:
 def match_all(broker: Broker) -> None:
     """Try every working order once, with one quote per symbol."""
     now = broker.now()
-    for symbol, orders in list(broker.books.working.items()):
+    known = broker.books.open_orders
+    for symbol in known.symbols():
         quote = broker.world.prices.quote(symbol)
         if quote is None:
             continue
-        for order in list(orders.values()):
+        for order in known.reached(symbol, quote):
             age = (now - order.submitted_at).total_seconds()
             if age >= FILLED_AFTER_SECONDS:
                 _try(broker, order, quote, now)
@@ -99,21 +101,41 @@ def match_all(broker: Broker) -> None:
 
 def try_fill(broker: Broker, order: Order, at: datetime) -> None:
     """Fill an order as far as the quote allows."""
-    quote = broker.world.prices.quote(order.symbol)
+    quote = _quote_at(broker, order.symbol, at)
     if quote is not None:
         _try(broker, order, quote, at)
 
 
+def _quote_at(broker: Broker, symbol: str, at: datetime) -> Quote | None:
+    is_long_ago = (broker.now() - at).total_seconds() > _LONG_AGO_SECONDS
+    return broker.world.prices.quote(symbol, at if is_long_ago else None)
+
+
 def _try(broker: Broker, order: Order, quote: Quote, at: datetime) -> None:
-    if not order.is_open or order.status in _UNACKNOWLEDGED or not _can_trade(broker, order, at):
+    if not order.is_open or order.status in _IDLE or order.time_in_force in hours.AUCTIONS:
         return
-    if _rests(order, at):
+    if order.time_in_force in hours.AT_ONCE:
+        _fill_or_end(broker, order, at)
+    elif _is_traded(broker, order, at) and not _rests(order, at):
+        price = _price(broker, order, quote)
+        if price is not None:
+            _execute(broker, order, price, at)
+
+
+def _fill_or_end(broker: Broker, order: Order, at: datetime) -> None:
+    """Fill what can be filled in this moment, and cancel the rest; of `fok`, all or nothing."""
+    if not order.is_open:
         return
-    price = _price(broker, order, quote)
-    if price is not None:
-        _execute(broker, order, price, at)
-    elif order.time_in_force in _AT_ONCE:
-        finish_cancel(broker, order, at)
+    quote = _quote_at(broker, order.symbol, at)
+    is_auction = order.time_in_force in hours.AUCTIONS
+    can_fill = order.status not in _IDLE and quote is not None
+    if can_fill and _is_traded(broker, order, at, is_auction=is_auction):
+        assert quote is not None  # noqa: S101 - for the type checker
+        price = _price(broker, order, quote)
+        is_whole = order.treatment != "partial_fill" or order.time_in_force != "fok"
+        if price is not None and is_whole:
+            _execute(broker, order, price, at)
+    moves.cancel_now(broker, order, at)
 
 
 def _rests(order: Order, at: datetime) -> bool:
@@ -123,14 +145,11 @@ def _rests(order: Order, at: datetime) -> bool:
     return (at - order.updated_at).total_seconds() < REST_FILLED_AFTER_SECONDS
 
 
-def _can_trade(broker: Broker, order: Order, at: datetime) -> bool:
-    prices = broker.world.prices
-    if prices.is_open(at):
-        return True
-    local = at.astimezone(NEW_YORK)
-    begin, end = _EXTENDED
-    is_extended = begin <= local.time() < end and prices.sessions.on(local.date()) is not None
-    return order.extended_hours and is_extended
+def _is_traded(broker: Broker, order: Order, at: datetime, *, is_auction: bool = False) -> bool:
+    """Say whether anything of this symbol changes hands for such an order at that moment."""
+    asset = broker.world.catalogue.get(order.symbol)
+    is_halted = asset is not None and asset.is_halted
+    return not is_halted and (is_auction or hours.can_trade(broker, order, at))
 
 
 def _price(broker: Broker, order: Order, quote: Quote) -> Decimal | None:
@@ -175,31 +194,29 @@ def _execute(broker: Broker, order: Order, price: Decimal, at: datetime) -> None
     order.filled_qty += qty
     order.filled_value += qty * price
     is_done = order.remaining_qty == ZERO
-    order.status = "filled" if is_done else "partially_filled"
+    if is_done or order.status != "pending_replace":
+        order.status = "filled" if is_done else "partially_filled"
     order.filled_at = at if is_done else None
     order.updated_at = at
     broker.books.save(order)
-    position_qty = _settle(broker, order, qty, price, at)
-    broker.world.effects.record(
-        VENDOR,
-        "order.filled" if is_done else "order.partially_filled",
-        order.id,
-        client_key=order.client_order_id,
-        account_id=order.account_id,
-        amount=qty * price,
-        qty=qty,
-        symbol=order.symbol,
-    )
+    execution_id = str(uuid.uuid4())
+    position_qty = _settle(broker, order, qty, price, at, execution_id=execution_id)
+    kind = "order.filled" if is_done else "order.partially_filled"
+    moves.record(broker, kind, order, amount=qty * price, qty=qty)
     announce(
         broker,
         order,
         "fill" if is_done else "partial_fill",
         at,
-        execution_id=str(uuid.uuid4()),
+        execution_id=execution_id,
         price=decimal_text(price),
         qty=decimal_text(qty),
         position_qty=decimal_text(position_qty),
     )
+    if is_done:
+        moves.follow(broker, order, at)
+    else:
+        moves.shrink(broker, order, qty, at)
 
 
 def _is_first_of_two(order: Order) -> bool:
@@ -212,12 +229,23 @@ def _half(qty: Decimal) -> Decimal:
     return whole if whole >= _ONE else figures.shares(half) or qty
 
 
-def _settle(broker: Broker, order: Order, qty: Decimal, price: Decimal, at: datetime) -> Decimal:
+def _settle(
+    broker: Broker,
+    order: Order,
+    qty: Decimal,
+    price: Decimal,
+    at: datetime,
+    *,
+    execution_id: str,
+) -> Decimal:
     """Move shares and cash, write it in the book, and give the new position."""
     trade(broker, order.account_id, order.symbol, qty if order.is_buy else -qty, price)
     cash = figures.cents(qty * price)
     cash = -cash if order.is_buy else cash
-    activities.book_fill(broker, order, qty=qty, price=price, cash=cash, at=at)
+    activities.book_fill(
+        broker, order, qty=qty, price=price, cash=cash, at=at, execution_id=execution_id
+    )
+    settlement.note(broker, order.account_id, cash, at)
     return broker.books.position(order.account_id, order.symbol).qty
 
 
@@ -234,26 +262,25 @@ def trade(broker: Broker, account_id: str, symbol: str, qty: Decimal, price: Dec
 def cancel(broker: Broker, order: Order) -> None:
     """Begin to cancel an order; until it is done, a fill may overtake it."""
     now = broker.now()
+    subject = f"{order.account_id} {order.client_order_id}"
+    if broker.mishap("order_cancel_rejected", subject=subject):
+        order.refuses = "cancel"
+    order.resumes_as = order.status
     move(broker, order, "pending_cancel", now)
-    broker.world.effects.record(
-        VENDOR,
-        "order.canceled",
-        order.id,
-        client_key=order.client_order_id,
-        account_id=order.account_id,
-        symbol=order.symbol,
-    )
-    broker.later(now, CANCELED_AFTER_SECONDS, lambda at: finish_cancel(broker, order, at))
+    moves.record(broker, "order.cancel_asked", order)
+    broker.later(now, CANCELED_AFTER_SECONDS, lambda at: _end_cancel(broker, order, at))
 
 
-def finish_cancel(broker: Broker, order: Order, at: datetime) -> None:
-    """Cancel what is still open of an order."""
-    if order.is_open:
-        order.canceled_at = at
-        move(broker, order, "canceled", at, "canceled")
-
-
-def _expire(broker: Broker, order: Order, at: datetime) -> None:
-    if order.is_open:
-        order.expired_at = at
-        move(broker, order, "expired", at, "expired")
+def _end_cancel(broker: Broker, order: Order, at: datetime) -> None:
+    """Cancel what is still open of an order, or say that this cannot be done."""
+    if order.refuses != "cancel":
+        moves.cancel_now(broker, order, at)
+        return
+    order.refuses = ""
+    if order.status == "pending_cancel":
+        order.status = "partially_filled" if order.filled_qty else order.resumes_as
+    order.updated_at = at
+    broker.books.save(order)
+    announce(broker, order, "order_cancel_rejected", at)
+    if order.status in _UNACKNOWLEDGED:
+        broker.later(at, 0, lambda due: _acknowledge(broker, order, due))

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from sandbox.answers import Refusal, as_bool, as_decimal, decimal_text, json_answer
-from sandbox.broker import figures, orders, tickets
+from sandbox.broker import figures, orders, settlement, tickets
 from sandbox.broker.core import Broker
 from sandbox.broker.records import Account, Order, Position, stamp
 from sandbox.broker.views import order_json, position_json
@@ -121,6 +121,7 @@ _ALWAYS_ZERO = (
 def _money_of(broker: Broker, account: Account) -> dict[str, Decimal]:
     """Return every amount of the trading account under the vendor's name for it."""
     power = figures.buying_power(broker, account)
+    withdrawable = settlement.withdrawable(broker, account)
     value = figures.market_value(broker, account.id)
     last_cash, last_value = figures.at_last_close(broker, account)
     return {
@@ -130,8 +131,8 @@ def _money_of(broker: Broker, account: Account) -> dict[str, Decimal]:
         "non_marginable_buying_power": power,
         "options_buying_power": Decimal(0),
         "cash": account.cash,
-        "cash_withdrawable": power,
-        "cash_transferable": power,
+        "cash_withdrawable": withdrawable,
+        "cash_transferable": withdrawable,
         "pending_transfer_in": figures.pending_in(broker, account.id),
         "pending_transfer_out": figures.pending_out(broker, account.id),
         "portfolio_value": account.cash + value,

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 ZERO = Decimal(0)
+_CENT = Decimal("0.01")
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -44,6 +45,8 @@ class Account:
     kyc_results: dict[str, Any] | None = None
     configurations: dict[str, Any] = field(default_factory=dict)
     cash: Decimal = ZERO
+    # Proceeds of sales by the moment they settle; they are a part of the cash.
+    unsettled: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def email(self) -> str:
@@ -126,10 +129,45 @@ class Order:
     replaced_at: datetime | None = None
     replaced_by: str | None = None
     replaces: str | None = None
+    # Of a replacement: how much of the replaced order had been filled when it was asked for.
+    filled_before: Decimal = ZERO
+    # "bracket", "oto" or "oco" for an order of a group; its head has no parent.
+    order_class: str = ""
+    parent_id: str | None = None
+    # What it was before it was asked to end, and which request ("cancel" or "replace") will fail.
+    resumes_as: str = "new"
+    refuses: str = ""
 
     @property
     def is_buy(self) -> bool:
         return self.side == "buy"
+
+    @property
+    def is_entry(self) -> bool:
+        """Say whether other orders wait for its fill."""
+        return self.parent_id is None and self.order_class in {"bracket", "oto"}
+
+    @property
+    def group_id(self) -> str:
+        """The same for all orders of a group: together, its exits sell the shares once."""
+        return self.parent_id or self.id
+
+    @property
+    def is_leaving(self) -> bool:
+        """Say whether another order is about to take its place, and holds what it held."""
+        return self.replaced_by is not None and self.replaced_at is None
+
+    @property
+    def fixed_reserve(self) -> Decimal | None:
+        """The buying power that it holds; None where this depends on the price of the moment."""
+        if not self.is_buy or not self.is_open or self.is_leaving:
+            return ZERO
+        if self.notional is not None:
+            return max(self.notional - self.filled_value, ZERO)
+        price = self.limit_price or self.stop_price
+        if price is None:
+            return None
+        return (price * (self.remaining_qty or ZERO)).quantize(_CENT, ROUND_UP)
 
     @property
     def is_open(self) -> bool:
@@ -161,7 +199,11 @@ class Position:
 
 @dataclass(kw_only=True)
 class Activity:
-    """One line of an account's book: a fill, or money that came or went."""
+    """
+    One line of an account's book: a fill, money that came or went, or a corporate action.
+
+    Of a line that `moves_shares`, `qty` is signed and `cost` is what the shares take along.
+    """
 
     id: str
     account_id: str
@@ -180,6 +222,14 @@ class Activity:
     # "canceled" once another line has taken its place; `previous_id` names the one replaced.
     status: str = "executed"
     previous_id: str | None = None
+    # Of a fill: its execution, and when it happened where the line was booked later.
+    execution_id: str | None = None
+    executed_at: datetime | None = None
+    sub_type: str = ""
+    group_id: str | None = None
+    moves_shares: bool = False
+    cost: Decimal = ZERO
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_fill(self) -> bool:
@@ -192,8 +242,11 @@ class Activity:
 
     @property
     def signed_qty(self) -> Decimal:
-        if self.qty is None or not self.is_fill:
+        """The shares that it has brought into the account, as it stands today."""
+        if self.qty is None or self.status == "canceled":
             return ZERO
+        if not self.is_fill:
+            return self.qty if self.moves_shares else ZERO
         return self.qty if self.side == "buy" else -self.qty
 
 

@@ -36,6 +36,11 @@ class Ticket:
     trail_price: Decimal | None
     trail_percent: Decimal | None
     extended_hours: bool
+    # Of an order that comes with others: its class, and the prices of its exits.
+    order_class: str = ""
+    take_profit: Decimal | None = None
+    stop_loss: Decimal | None = None
+    stop_loss_limit: Decimal | None = None
 
     @property
     def is_fractional(self) -> bool:
@@ -57,20 +62,19 @@ def read(broker: Broker, body: Any) -> Ticket:
         type=_choice(body, "type", _TYPES),
         time_in_force=_choice(body, "time_in_force", _TIMES_IN_FORCE),
         client_order_id=str(body.get("client_order_id") or uuid.uuid4()),
-        qty=_number(body, "qty"),
-        notional=_number(body, "notional"),
-        limit_price=_number(body, "limit_price"),
-        stop_price=_number(body, "stop_price"),
-        trail_price=_number(body, "trail_price"),
-        trail_percent=_number(body, "trail_percent"),
-        extended_hours=as_bool(body.get("extended_hours", False)),
+        qty=number(body, "qty"),
+        notional=number(body, "notional"),
+        limit_price=number(body, "limit_price"),
+        stop_price=number(body, "stop_price"),
+        trail_price=number(body, "trail_price"),
+        trail_percent=number(body, "trail_percent"),
+        extended_hours=flag(body, "extended_hours"),
     )
-    if body.get("order_class") not in {None, "", "simple"}:
-        raise Refusal(422, 42210000, "this sandbox takes simple orders only")
     if len(ticket.client_order_id) > _LONGEST_CLIENT_ID:
         raise Refusal(422, 40010001, "client_order_id must be at most 128 characters")
     _check_size(ticket)
     _check_prices(ticket)
+    _check_time_in_force(ticket)
     _check_hours(ticket)
     return ticket
 
@@ -91,14 +95,24 @@ def _choice(body: dict[str, Any], name: str, known: frozenset[str] | set[str]) -
     return value
 
 
-def _number(body: dict[str, Any], name: str) -> Decimal | None:
+def number(body: dict[str, Any], name: str, *, shown_as: str = "") -> Decimal | None:
+    """
+    Read a number that may be absent.
+
+    :raises Refusal: it is none, or not positive.
+    """
     given = body.get(name)
     if given is None:
         return None
-    number = as_decimal(given)
-    if number is None or number <= 0:
-        raise Refusal(422, 40010001, f"{name} must be > 0")
-    return number
+    value = as_decimal(given)
+    if value is None or value <= 0:
+        raise Refusal(422, 40010001, f"{shown_as or name} must be > 0")
+    return value
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    """Read a yes or no that may be absent."""
+    return as_bool(body.get(name, False))
 
 
 def _check_size(ticket: Ticket) -> None:
@@ -119,6 +133,8 @@ def _check_fraction(ticket: Ticket) -> None:
         raise Refusal(403, 40310000, f'asset "{ticket.asset.symbol}" is not fractionable')
     if ticket.time_in_force != "day":
         raise Refusal(422, 42210000, "fractional orders must be DAY orders")
+    if ticket.type == "trailing_stop":
+        raise Refusal(422, 42210000, "fractional orders must not be trailing stop orders")
     if ticket.notional is not None and ticket.type not in {"market", "limit"}:
         raise Refusal(422, 42210000, "notional orders must be market or limit orders")
 
@@ -155,6 +171,12 @@ def check_increment(name: str, price: Decimal) -> None:
             f"invalid {name} {decimal_text(price)}. sub-penny increment does not fulfill minimum "
             "pricing criteria",
         )
+
+
+def _check_time_in_force(ticket: Ticket) -> None:
+    """Refuse stops that would have to fill at once or in an auction: a stop waits."""
+    if ticket.type not in {"market", "limit"} and ticket.time_in_force not in {"day", "gtc"}:
+        raise Refusal(422, 42210000, f"{ticket.type} orders must be DAY or GTC orders")
 
 
 def _check_hours(ticket: Ticket) -> None:
@@ -209,9 +231,7 @@ def cost_of(broker: Broker, ticket: Ticket) -> Decimal:
 def _check_shares(broker: Broker, account: Account, ticket: Ticket, released: Order | None) -> None:
     symbol = ticket.asset.symbol
     held = broker.books.position(account.id, symbol).qty
-    in_orders = figures.held_for_orders(broker, account.id, symbol)
-    if released is not None:
-        in_orders -= released.remaining_qty or ZERO
+    in_orders = figures.held_for_orders(broker, account.id, symbol, released=released)
     requested = ticket.qty
     if requested is None:
         requested = figures.shares((ticket.notional or ZERO) / figures.price_of(broker, symbol))
@@ -232,10 +252,9 @@ def _check_shares(broker: Broker, account: Account, ticket: Ticket, released: Or
 def _check_wash_trade(
     broker: Broker, account: Account, ticket: Ticket, released: Order | None
 ) -> None:
-    for order in broker.books.open_orders.get(account.id, {}).values():
-        if order is released or order.symbol != ticket.asset.symbol or order.side == ticket.side:
-            continue
-        if _could_meet(ticket, order):
+    opposite = "sell" if ticket.side == "buy" else "buy"
+    for order in broker.books.open_orders.of_side(account.id, ticket.asset.symbol, opposite):
+        if order is not released and _could_meet(ticket, order):
             raise Refusal(
                 403,
                 40310000,
@@ -247,6 +266,8 @@ def _check_wash_trade(
 
 def _could_meet(ticket: Ticket, order: Order) -> bool:
     """Say whether a customer's two orders could trade with each other."""
+    if ticket.order_class or order.order_class:
+        return False  # the broker looks after these itself
     if ticket.type == "trailing_stop" or order.type == "trailing_stop":
         return False
     if ticket.limit_price is None or order.limit_price is None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.answers import Refusal, as_decimal, decimal_text, read_json, whole_number
-from sandbox.broker import activities, figures
+from sandbox.broker import activities, figures, settlement
 from sandbox.broker.core import NEW_YORK, VENDOR, Broker
 from sandbox.broker.records import Account, Transfer, stamp
 
@@ -131,7 +131,7 @@ def _check_limits(broker: Broker, account: Account, direction: str, amount: Deci
         raise Refusal(
             422, 40010001, f"maximum total daily transfer allowed is ${decimal_text(most)}"
         )
-    withdrawable = figures.buying_power(broker, account)
+    withdrawable = settlement.withdrawable(broker, account)
     if direction == "OUTGOING" and amount > withdrawable:
         raise Refusal(
             403,

@@ -35,7 +35,7 @@ def order_json(order: Order) -> dict[str, Any]:
         "qty": text(order.qty),
         "filled_qty": text(order.filled_qty),
         "filled_avg_price": None if average is None else text(figures.shares(average)),
-        "order_class": "",
+        "order_class": order.order_class,
         "order_type": order.type,
         "type": order.type,
         "side": order.side,
@@ -54,6 +54,12 @@ def order_json(order: Order) -> dict[str, Any]:
         "subtag": None,
         "source": None,
     }
+
+
+def nested_json(broker: Broker, order: Order) -> dict[str, Any]:
+    """Show an order with the legs that came with it."""
+    legs = [order_json(leg) for leg in broker.books.legs_of(order)]
+    return order_json(order) | {"legs": legs or None}
 
 
 def position_json(broker: Broker, position: Position) -> dict[str, Any]:
@@ -99,7 +105,8 @@ def _today(
     bought, paid = ZERO, ZERO
     since = figures.last_close(broker)
     for activity in figures.activities_since(broker, position.account_id, since):
-        if activity.symbol == position.symbol and activity.signed_qty > 0:
+        is_fill = activity.is_fill and activity.symbol == position.symbol
+        if is_fill and activity.signed_qty > 0:
             bought += activity.signed_qty
             paid += activity.signed_qty * (activity.price or ZERO)
     bought_and_held = min(bought, position.qty)

@@ -103,6 +103,13 @@ def still_server(shared_still_server: Server) -> Server:
     return shared_still_server
 
 
+@pytest.fixture(scope="session")
+def shared_exchange() -> Iterator[Server]:
+    """A market with hours; its time moves only when the test says so."""
+    with running(World.create(Settings(speed=0, market="real", heartbeat_seconds=0.2))) as server:
+        yield server
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
     """Start further servers with settings of their own."""

@@ -146,6 +146,31 @@ class Desk:
         answer: dict[str, Any] = self.call("GET", path)
         return answer
 
+    def orders_path(self, account_id: str, order_id: str = "") -> str:
+        return f"/v1/trading/accounts/{account_id}/orders" + (f"/{order_id}" if order_id else "")
+
+    def status(self, account_id: str, order_id: str) -> str:
+        return str(self.show_order(account_id, order_id)["status"])
+
+    def replace(
+        self, account_id: str, order_id: str, *, status: int = 200, **wanted: Any
+    ) -> dict[str, Any]:
+        path = self.orders_path(account_id, order_id)
+        answer: dict[str, Any] = self.call("PATCH", path, status=status, json=wanted)
+        return answer
+
+    def cancel(self, account_id: str, order_id: str, *, status: int = 204) -> Any:
+        return self.call("DELETE", self.orders_path(account_id, order_id), status=status)
+
+    def trade_events(self, account_id: str = "") -> list[tuple[str, str]]:
+        """What the trade stream has told so far: which order, and what."""
+        told = self.server.world.parts["broker"].hub.history("trades")
+        return [
+            (event.payload["order"]["id"], event.payload["event"])
+            for event in told
+            if account_id in {"", event.account_id}
+        ]
+
     def trading_account(self, account_id: str) -> dict[str, Any]:
         path = f"/v1/trading/accounts/{account_id}/account"
         answer: dict[str, Any] = self.call("GET", path)

@@ -157,6 +157,58 @@ class TestClosing:
         assert desk.cash(account_id) == Decimal(0)
         assert desk.account(account_id)["status"] == "ACCOUNT_CLOSED"
 
+    def test_each_reason_not_to_close_is_named_in_turn(self, desk):
+        desk.set_price("AAPL", "200.00")
+        account_id = desk.funded_account("1000")
+        path = f"/v1/accounts/{account_id}/actions/close"
+        [bank] = desk.call("GET", f"/v1/accounts/{account_id}/ach_relationships")
+
+        def why_not() -> str:
+            answer = desk.call("POST", path, status=422)
+            assert answer["code"] == 42210000
+            return str(answer["message"])
+
+        desk.order(account_id, qty="1")
+        desk.advance(1)
+        assert why_not() == "account has open positions"
+        desk.call("DELETE", f"/v1/trading/accounts/{account_id}/positions/AAPL")
+        desk.advance(1)
+        resting = desk.order(account_id, type="limit", qty="1", limit_price="1")
+        assert why_not() == "account has open orders"
+        desk.cancel(account_id, resting["id"])
+        desk.advance(1)
+        assert why_not() == "account has a cash balance"
+        desk.advance(24 * 3600)
+        desk.transfer(account_id, bank["id"], str(desk.cash(account_id)), "OUTGOING")
+        assert why_not() == "account has pending transfers"
+        assert desk.server.effects(kind="account.closed") == []
+        desk.advance(10)
+
+        desk.call("POST", path, status=204)
+
+        assert why_not() == "account is already closed"
+        [effect] = desk.server.effects(kind="account.closed")
+        assert effect["account_id"] == account_id
+        told = desk.server.world.parts["broker"].hub.history("accounts")[-1].payload
+        assert (told["status_from"], told["status_to"]) == ("ACTIVE", "ACCOUNT_CLOSED")
+
+    @pytest.mark.parametrize("change", ["-0.01", "0.01"])
+    def test_a_cent_too_much_or_too_little_keeps_it_open(self, desk, change):
+        account_id = desk.open_account()
+        desk.server.control(f"accounts/{account_id}/cash", {"change": change})
+
+        answer = desk.call("POST", f"/v1/accounts/{account_id}/actions/close", status=422)
+
+        assert (answer["message"], answer["cash"]) == ("account has a cash balance", change)
+
+    def test_a_closed_account_takes_no_orders(self, desk):
+        account_id = desk.open_account()
+        desk.call("POST", f"/v1/accounts/{account_id}/actions/close", status=204)
+
+        answer = desk.order(account_id, status=403, qty="1")
+
+        assert answer["message"] == "account is not active (status: ACCOUNT_CLOSED)"
+
     def test_the_older_way_to_close_works_too(self, desk):
         account_id = desk.apply()
 

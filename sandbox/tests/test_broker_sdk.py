@@ -21,13 +21,23 @@ from alpaca.broker.requests import (
     MarketOrderRequest,
 )
 from alpaca.common.exceptions import APIError
-from alpaca.trading.enums import OrderSide, OrderStatus, QueryOrderStatus, TimeInForce
+from alpaca.trading.enums import (
+    OrderClass,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    QueryOrderStatus,
+    TimeInForce,
+)
 from alpaca.trading.requests import (
     GetAssetsRequest,
     GetCalendarRequest,
+    GetOrderByIdRequest,
     GetOrdersRequest,
     GetPortfolioHistoryRequest,
     ReplaceOrderRequest,
+    StopLossRequest,
+    TakeProfitRequest,
 )
 
 from sandbox.tests.conftest import Server
@@ -182,10 +192,12 @@ class TestTrading:
             funded_id, resting.id, ReplaceOrderRequest(qty=3, limit_price=1.5)
         )
 
-        open_orders = client.get_orders_for_account(
-            funded_id, GetOrdersRequest(status=QueryOrderStatus.OPEN, nested=True)
-        )
-        assert [(order.id, order.qty) for order in open_orders] == [(replaced.id, "3")]
+        def open_orders():
+            wanted = GetOrdersRequest(status=QueryOrderStatus.OPEN, nested=True)
+            found = client.get_orders_for_account(funded_id, wanted)
+            return [(order.id, order.qty) for order in found]
+
+        eventually(lambda: open_orders() == [(replaced.id, "3")])
         [answer] = client.cancel_orders_for_account(funded_id)
         assert answer.status == 200
         eventually(
@@ -194,6 +206,66 @@ class TestTrading:
         first = client.get_order_for_account_by_id(funded_id, resting.id)
         assert first.status == OrderStatus.REPLACED
         assert first.replaced_by == replaced.id
+
+    def test_a_bracket_order_is_read_with_its_legs(self, client, funded_id):
+        placed = client.submit_order_for_account(
+            funded_id,
+            LimitOrderRequest(
+                symbol="MSFT",
+                qty=2,
+                side=OrderSide.BUY,
+                time_in_force=TimeInForce.GTC,
+                limit_price=1.25,
+                order_class=OrderClass.BRACKET,
+                take_profit=TakeProfitRequest(limit_price=2.5),
+                stop_loss=StopLossRequest(stop_price=1.2, limit_price=1.1),
+            ),
+        )
+
+        known = client.get_order_for_account_by_id(
+            funded_id, placed.id, GetOrderByIdRequest(nested=True)
+        )
+        assert placed.order_class == OrderClass.BRACKET
+        assert [(leg.type, leg.side, leg.status) for leg in placed.legs] == [
+            (OrderType.LIMIT, OrderSide.SELL, OrderStatus.HELD),
+            (OrderType.STOP_LIMIT, OrderSide.SELL, OrderStatus.HELD),
+        ]
+        assert [leg.id for leg in known.legs] == [leg.id for leg in placed.legs]
+
+    def test_two_exits_and_an_entry_with_one_are_taken(self, client, funded_id):
+        client.submit_order_for_account(funded_id, market("AAPL", qty=Decimal(2)))
+        eventually(lambda: len(client.get_all_positions_for_account(funded_id)) == 1)
+
+        exits = client.submit_order_for_account(
+            funded_id,
+            LimitOrderRequest(
+                symbol="AAPL",
+                qty=2,
+                side=OrderSide.SELL,
+                time_in_force=TimeInForce.GTC,
+                order_class=OrderClass.OCO,
+                take_profit=TakeProfitRequest(limit_price=100000),
+                stop_loss=StopLossRequest(stop_price=1),
+            ),
+        )
+        entry = client.submit_order_for_account(
+            funded_id,
+            LimitOrderRequest(
+                symbol="MSFT",
+                qty=1,
+                side=OrderSide.BUY,
+                time_in_force=TimeInForce.DAY,
+                limit_price=1.25,
+                order_class=OrderClass.OTO,
+                stop_loss=StopLossRequest(stop_price=1),
+            ),
+        )
+
+        assert (exits.limit_price, [leg.type for leg in exits.legs]) == (
+            "100000",
+            [OrderType.STOP],
+        )
+        assert [leg.stop_price for leg in entry.legs] == ["1"]
 
     def test_closing_all_positions_turns_them_into_cash(self, client, funded_id):
         for symbol in ("AAPL", "MSFT"):

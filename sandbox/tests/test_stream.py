@@ -252,6 +252,20 @@ class TestPrices:
         asyncio.run(talk())
         server.control("prices", {"AAPL": None})
 
+    @pytest.mark.parametrize(("symbol", "codes"), [("AAPL", ["H", "T"]), ("KO", ["2", "3"])])
+    def test_a_halt_and_its_end_are_told(self, server: Server, symbol: str, codes: list[str]):
+        async def talk() -> list[dict[str, Any]]:
+            async with connected(server) as client:
+                await client.say({"action": "subscribe", "statuses": ["*"]})
+                for is_halted in (True, True, False):
+                    wanted = {symbol: {"halted": is_halted}}
+                    await asyncio.to_thread(server.control, "assets", wanted)
+                return [await client.until("s"), await client.until("s")]
+
+        told = asyncio.run(talk())
+
+        assert [(each["S"], each["sc"]) for each in told] == [(symbol, code) for code in codes]
+
     def test_a_star_stands_for_every_symbol(self, server: Server):
         faults(server, tick_seconds=0.05)
 
