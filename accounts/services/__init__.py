@@ -5,6 +5,7 @@ from accounts.services.changes import (
     ChangeRefused,
     change_contact,
 )
+from accounts.services.closing import AccountClosing, begin_closing, end_closing
 from accounts.services.documents import (
     Document,
     DocumentRefused,
@@ -44,6 +45,7 @@ from accounts.services.upkeep import (
 
 __all__ = [
     "SOURCE",
+    "AccountClosing",
     "AccountExists",
     "AccountOver",
     "ApplicationCourier",
@@ -54,8 +56,10 @@ __all__ = [
     "DocumentRefused",
     "EmailExists",
     "apply_events",
+    "begin_closing",
     "change_contact",
     "dismiss",
+    "end_closing",
     "follow_events",
     "get_statement",
     "heal_accounts",

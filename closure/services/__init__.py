@@ -1,0 +1,1 @@
+"""Everything that closing an account does, by noun; imported by submodule."""
