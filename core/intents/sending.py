@@ -1,6 +1,7 @@
 """Sending an intent once: lease, commit, one call, and the outcome under the row's lock."""
 
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -52,7 +53,9 @@ def _start(
     with acting_as(SYSTEM):
         intent = _locked(intent_id, through=through)
         is_free = intent.lease_until is None or intent.lease_until < intent.now
-        if intent.state != S.PENDING or not is_free or not through.may_send(intent):
+        if intent.state != S.PENDING or not is_free:
+            return intent, False
+        if put_aside(intent, through=through, at=at) or not through.may_send(intent):
             return intent, False
         _begin(intent, holder=holder, at=at)
         return intent, True
@@ -76,12 +79,49 @@ def _begin(intent: Any, *, holder: UUID, at: datetime, **changes: Any) -> None:
     )
 
 
-def resend(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> Row:
-    """Send again, with the same id, an UNKNOWN intent the vendor has no trace of."""
+def put_aside(intent: Intent, *, through: Courier[Any], at: datetime) -> bool:
+    """Move a locked PENDING intent to HELD if there is a reason, and say whether it was."""
+    hold = through.must_hold(intent)
+    if hold is None:
+        return False
+    intent.advance(
+        S.HELD,
+        at=at,
+        reason=hold.reason,
+        reason_code=hold.reason_code,
+        due_at=Now(),
+        lease_holder=None,
+        lease_until=None,
+        **hold.changes,
+    )
+    intent.refresh_from_db(fields=["due_at"])
+    through.held(intent, at=at)
+    logger.info("intent.held", kind=intent.kind, id=str(intent.pk), rule=hold.reason_code)
+    return True
+
+
+class Again(Enum):
+    """What became of the wish to send an intent a second time."""
+
+    SENT = auto()
+    NOT_NOW = auto()
+    TOO_LATE = auto()
+
+
+def resend(intent_id: UUID, *, through: Courier[Row], holder: UUID, at: datetime) -> Again:
+    """
+    Send again, with the same id, an UNKNOWN intent the vendor has no trace of.
+
+    It is not sent while something forbids it, and not at all once it is too old.
+    """
     with acting_as(SYSTEM):
-        row: Row = _locked(intent.pk, through=through)
-        if row.state != S.UNKNOWN or row.lease_holder != holder or not through.may_send(row):
-            return row
+        row: Row = _locked(intent_id, through=through)
+        if row.state != S.UNKNOWN or row.lease_holder != holder or through.must_hold(row):
+            return Again.NOT_NOW
+        if _is_too_old(row, through=through):
+            return Again.TOO_LATE
+        if not through.may_send(row):
+            return Again.NOT_NOW
         _begin(
             row,
             holder=holder,
@@ -90,7 +130,13 @@ def resend(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) ->
             looks=0,
         )
     release_connection()
-    return _deliver(row, through=through, holder=holder, at=at)
+    _deliver(row, through=through, holder=holder, at=at)
+    return Again.SENT
+
+
+def _is_too_old(row: Any, *, through: Courier[Row]) -> bool:
+    ready_at: datetime = getattr(row, through.ready_column)
+    return through.resends_for is not None and row.now > ready_at + through.resends_for
 
 
 def _deliver(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> Row:
@@ -217,8 +263,10 @@ def lose_track(intent: Intent, *, at: datetime, reason: str) -> None:
 
 
 __all__ = [
+    "Again",
     "dismiss",
     "lose_track",
+    "put_aside",
     "record",
     "release_connection",
     "resend",

@@ -27,6 +27,7 @@ GRACE = timedelta(seconds=3)
 BATCH = 100
 LOOK_AGAIN_EVERY = timedelta(minutes=10)
 LOOK_AGAIN_FOR = timedelta(days=3)
+_MOST_LOOKS = 1_000  # one that is held back may be looked up for days
 
 
 def sweep(*, through: Courier[Row], at: datetime) -> dict[str, int]:
@@ -77,7 +78,7 @@ def _ids(through: Courier[Row], *conditions: Q) -> list[UUID]:
 
 
 def _is_stale(through: Courier[Row]) -> Q:
-    too_old = Q(created_at__lt=Now() - through.gives_up_after)
+    too_old = Q(**{f"{through.ready_column}__lt": Now() - through.gives_up_after})
     return Q(state=S.PENDING) & (too_old | Q(sealed_until__lt=Now()))
 
 
@@ -107,7 +108,7 @@ def _cancel(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None:
         through.lock_above(intent_id)
         waiting = rows(through.model).select_for_update(skip_locked=True, no_key=True)
         intent = waiting.filter(FREE, _is_stale(through), pk=intent_id).first()
-        if intent is None:
+        if intent is None or sending.put_aside(intent, through=through, at=at):
             return
         intent.advance(
             S.CANCELED,
@@ -168,10 +169,13 @@ def _look_again(intent_id: UUID, *, through: Courier[Row], at: datetime) -> None
 
 
 def _no_trace(intent: Row, *, through: Courier[Row], holder: UUID, at: datetime) -> None:
-    looks = intent.looks + 1
+    looks, is_hopeless = intent.looks + 1, not through.resends
     if through.resends and looks >= 2:  # noqa: PLR2004 - two look-ups, at least 10 s apart
-        sending.resend(intent, through=through, holder=holder, at=at)
-    elif looks >= through.looks_before_review:
+        again = sending.resend(intent.pk, through=through, holder=holder, at=at)
+        if again is sending.Again.SENT:
+            return
+        is_hopeless = again is sending.Again.TOO_LATE
+    if is_hopeless and looks >= through.looks_before_review:
         _hand_over(intent.pk, through=through, at=at)
     else:
         _wait(intent.pk, through=through, holder=holder, counts=True)
@@ -184,7 +188,7 @@ def _wait(intent_id: UUID, *, through: Courier[Row], holder: UUID, counts: bool)
         intent = waiting.filter(pk=intent_id, lease_holder=holder).first()
         if intent is None:
             return
-        intent.looks += int(counts)
+        intent.looks = min(intent.looks + int(counts), _MOST_LOOKS)
         intent.due_at = Now() + timedelta(seconds=settings.INTENT_LOOK_SECONDS)
         intent.lease_holder = None
         intent.lease_until = None

@@ -124,6 +124,14 @@ class TestWrite:
 
         assert time.monotonic() - started < 1.5
 
+    def test_what_cannot_leave_in_time_does_not_leave_at_all(self):
+        with vendor(replies(answer("200 OK", b"{}"))) as (url, requests):
+            with pytest.raises(VendorUnavailable):
+                transport(url).write("POST", "/v1/parcels", json={}, begins_within=0.0)
+            assert transport(url).write("POST", "/v1/parcels", json={}, begins_within=1.0) == {}
+
+        assert len(requests) == 1
+
     def test_an_answer_without_end_is_cut(self):
         def flood(connection, _):
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

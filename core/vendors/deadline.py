@@ -14,13 +14,29 @@ _state = threading.local()
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Let every network operation of this thread end, in all, within `seconds`."""
-    _state.ends = time.monotonic() + seconds
+def deadline(seconds: float, *, begins_within: float | None = None) -> Iterator[None]:
+    """
+    Let every network operation of this thread end, in all, within `seconds`.
+
+    With `begins_within` the request does not leave at all once so many seconds have gone by, as
+    they may while it waits for a free connection or for a new one.
+    """
+    begun = time.monotonic()
+    _state.ends = begun + seconds
+    _state.begins_until = None if begins_within is None else begun + begins_within
     try:
         yield
     finally:
-        _state.ends = None
+        _state.ends = _state.begins_until = None
+
+
+def _begin() -> None:
+    until = getattr(_state, "begins_until", None)
+    if until is None:
+        return
+    if time.monotonic() > until:
+        raise httpcore.ConnectTimeout("It is too late to begin.")
+    _state.begins_until = None
 
 
 def _left(timeout: float | None, error: type[Exception]) -> float | None:
@@ -41,6 +57,7 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        _begin()
         self._inner.write(buffer, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:

@@ -94,16 +94,26 @@ class Transport:
                 self.vendor.name, error.detail, http_status=error.http_status
             ) from error
 
-    def write(self, method: str, path: str, *, is_personal: bool = False, **parts: Any) -> Any:
+    def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        is_personal: bool = False,
+        begins_within: float | None = None,
+        **parts: Any,
+    ) -> Any:
         """
         Ask the vendor to do something, exactly once and never again by itself.
 
         :param is_personal: the body is about a person; a refusal must not repeat any of it.
+        :param begins_within: seconds after which it is no longer sent, wherever it was held up.
         :raises VendorUnavailable: it certainly did nothing.
         :raises VendorRejected: it said no.
         :raises VendorUnclear: it may have done it.
         """
-        return self._call(method, path, secret=parts.get("json") if is_personal else None, **parts)
+        secret = parts.get("json") if is_personal else None
+        return self._call(method, path, secret=secret, begins_within=begins_within, **parts)
 
     def fetch(self, path: str) -> File:
         """
@@ -178,14 +188,22 @@ class Transport:
             raise ValueError("A vendor path starts with a slash.")
         return self._base.copy_with(raw_path=(self._base.path.rstrip("/") + path).encode())
 
-    def _call(self, method: str, path: str, *, secret: Any = None, **parts: Any) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        secret: Any = None,
+        begins_within: float | None = None,
+        **parts: Any,
+    ) -> Any:
         _refuse_open_transaction()
         headers: dict[str, str] = dict(parts.pop("headers", None) or {})
         if "json" in parts:
             parts["content"] = simplejson.dumps(parts.pop("json"), use_decimal=True).encode()
             headers["content-type"] = "application/json"
         request = self._client.build_request(method, self._url(path), headers=headers, **parts)
-        with deadline(settings.VENDOR_TOTAL_SECONDS):
+        with deadline(settings.VENDOR_TOTAL_SECONDS, begins_within=begins_within):
             response, body = self._exchange(request)
         return self._judge(response, body, secret=secret)
 
