@@ -83,6 +83,13 @@ class Corrected(NamedTuple):
     symbol: str
 
 
+class Halted(NamedTuple):
+    """The exchange has stopped the trading of a symbol, or lets it go on."""
+
+    symbol: str
+    is_halted: bool
+
+
 class Covered(NamedTuple):
     """The vendor's word on which symbols it sends; the whole of them, each time."""
 
@@ -95,7 +102,7 @@ class Refused(NamedTuple):
     code: int
 
 
-News = Trade | Corrected | Covered | Refused
+News = Trade | Corrected | Halted | Covered | Refused
 
 
 def read_time(text: object) -> datetime | None:

@@ -20,10 +20,10 @@ from core import realtime
 from core.errors import VendorError, VendorRejected, VendorUnavailable
 from core.leases import Lease
 from core.streams import Stop
-from market import frames, gateways
+from market import frames, gateways, halts
 from market.asking import Asker
 from market.desk import Desk
-from market.facts import Corrected, Covered, News, Refused, Trade
+from market.facts import Corrected, Covered, Halted, News, Refused, Trade
 from market.gateways import OpenStream
 from market.ticking import Ticker
 
@@ -123,6 +123,8 @@ class _Reader:
             if isinstance(item, Corrected):
                 with desk.lock:
                     desk.corrected |= {item.symbol}
+            elif isinstance(item, Halted):
+                halts.note(item)
             elif isinstance(item, Covered):
                 desk.covered = item.symbols
             elif isinstance(item, Refused):

@@ -1,8 +1,8 @@
 """What can be bought, and which prices somebody wants to follow."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import ClassVar, Self
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, Self
 
 from django.db import models
 from django.db.models import Func
@@ -11,6 +11,10 @@ from django.db.models.functions import Now
 from core.ids import new_id
 from market.facts import Asset
 
+# Nobody tells again of a halt that has ended while we were not listening.
+HALT_LASTS: Final = timedelta(hours=24)
+# Our clock and the exchange's differ, and so may the times of a halt and of the trades before it.
+HALT_SLACK: Final = timedelta(seconds=5)
 _VENDOR_FIELDS = (
     "name",
     "exchange",
@@ -57,6 +61,9 @@ class Instrument(models.Model):
     status = models.CharField(max_length=32, blank=True)
     tradable = models.BooleanField(default=False)
     fractionable = models.BooleanField(default=False)
+    halted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the exchange has last stopped its trading."
+    )
     broker_asset_id = models.CharField(max_length=64, blank=True, db_index=True)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -94,6 +101,18 @@ class Instrument(models.Model):
         if changes:
             self.updated_at = Now()
         return bool(changes)
+
+    # Queries
+
+    def is_halted(self, *, at: datetime, traded_at: datetime | None = None) -> bool:
+        """
+        Say whether its trading is stopped, as far as anybody has told.
+
+        The word that it goes on may be missed: a trade since then, or a day gone by, says so, too.
+        """
+        if self.halted_at is None or at >= self.halted_at + HALT_LASTS:
+            return False
+        return traded_at is None or traded_at <= self.halted_at + HALT_SLACK
 
 
 class WantedSymbol(models.Model):

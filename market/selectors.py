@@ -14,6 +14,7 @@ from core.errors import VendorError
 from market import frames, gateways, trading_days
 from market.errors import PriceStale, PriceUnavailable, UnknownSymbol
 from market.facts import NEW_YORK, Session, Snapshot, new_york_date
+from market.hours import Hours, hours_at
 from market.models import Instrument, WantedSymbol
 from market.price_book import UNKNOWN, moment, nanoseconds, to_decimal
 
@@ -27,7 +28,11 @@ _session: list[Session] = []
 
 @dataclass(frozen=True)
 class Quote:
-    """What one share costs; `bid` and `ask` are known only when asked for just now."""
+    """
+    What one share costs; `bid` and `ask` are known only when asked for just now.
+
+    `traded_at` is when `last` was paid, and `as_of` when any of it was last known to be so.
+    """
 
     symbol: str
     bid: Decimal | None
@@ -35,6 +40,7 @@ class Quote:
     last: Decimal
     previous_close: Decimal | None
     as_of: datetime
+    traded_at: datetime | None = None
 
 
 def get_instrument(*, symbol: str) -> Instrument:
@@ -107,6 +113,36 @@ def get_session(*, at: datetime) -> Session:
     return _session[0]
 
 
+def get_hours(*, at: datetime) -> Hours | None:
+    """
+    Say whether the market trades now, and when it last closed, or nothing when nobody can tell.
+
+    While it is open this asks no one; otherwise see `business_day`.
+    """
+    try:
+        return hours_at(get_session(at=at), at=at)
+    except VendorError as error:
+        logger.warning("session.not_read", error=error.code)
+        return None
+
+
+def next_open(*, at: datetime) -> datetime | None:
+    """
+    Return when the broker's market opens next, or nothing when nobody can tell.
+
+    The calendar says so, with its holidays, half days and changes of the clocks. Should the clock
+    of the broker name an earlier moment, such as that of an opening put off, it is that one.
+    """
+    told = [trading_days.next_open(at)]
+    try:
+        session = get_session(at=at)
+    except VendorError as error:
+        logger.warning("session.not_read", error=error.code)
+    else:
+        told.append(None if session.is_open or session.changes_at <= at else session.changes_at)
+    return min((moment for moment in told if moment is not None), default=None)
+
+
 def business_day(at: datetime, *, cutoff: time) -> date | None:
     """
     Return the broker's working day to which a moment belongs, or nothing when nobody can tell.
@@ -129,6 +165,15 @@ def add_business_days(day: date, count: int) -> date | None:
         raise ValueError("Only days to come can be added.")
     days = trading_days.following(day, count)
     return None if days is None else days[-1]
+
+
+def settlement_day(day: date) -> date | None:
+    """
+    Return the day on which what is traded on a date settles, or nothing; see `business_day`.
+
+    Banks may have a holiday on a day on which the market has none, so this is the broker's word.
+    """
+    return trading_days.settlement_day(day)
 
 
 def is_trading_day(day: date) -> bool | None:
@@ -196,6 +241,7 @@ def _published(instrument: Instrument, *, at: datetime) -> Quote | None:
         last=to_decimal(price),
         previous_close=None if close == UNKNOWN else to_decimal(close),
         as_of=moment(at_ns),
+        traded_at=moment(at_ns),
     )
 
 
@@ -212,4 +258,5 @@ def _asked(symbol: str, *, at: datetime) -> Quote:
         last=found.last,
         previous_close=found.previous_close,
         as_of=found.as_of,
+        traded_at=found.last_at,
     )

@@ -92,6 +92,35 @@ def is_trading_day(day: date) -> bool | None:
     return TradingDay.objects.filter(date=day).exists()
 
 
+def next_open(at: datetime) -> datetime | None:
+    """Return the first opening of the calendar after a moment, or nothing when nobody can tell."""
+    day = new_york_date(at)
+    found = _next_open(at, day)
+    return _next_open(at, day) if found is None and _ask(about=day) else found
+
+
+def _next_open(at: datetime, day: date) -> datetime | None:
+    if not _reaches(day):
+        return None
+    later = TradingDay.objects.filter(date__gte=day, opens_at__gt=at)
+    return later.values_list("opens_at", flat=True).first()
+
+
+def settlement_day(day: date) -> date | None:
+    """
+    Return when what is traded on a trading day settles, or nothing when nobody can tell.
+
+    Without the broker's own word it is the next trading day.
+    """
+    if not is_trading_day(day):
+        return None
+    told = TradingDay.objects.filter(date=day).values_list("settles_on", flat=True).first()
+    if told is not None:
+        return told
+    days = following(day, 1)
+    return None if days is None else days[-1]
+
+
 def _following(day: date, count: int) -> list[date] | None:
     if not _reaches(day):
         return None

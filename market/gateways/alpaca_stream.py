@@ -11,7 +11,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, reconnect
 
 from core.errors import VendorError, VendorRejected, VendorUnavailable
-from market.facts import Corrected, Covered, News, Refused, Trade
+from market.facts import Corrected, Covered, Halted, News, Refused, Trade
 
 _VENDOR: Final = "alpaca-stream"
 _PING_SECONDS: Final = 5.0
@@ -24,6 +24,9 @@ _NOT_FOR_US: Final = frozenset({402, 409})
 _KEEPS_CONNECTION: Final = frozenset({400, 405, 410})
 # Sales whose price is not the market's at that moment: late, averaged, derived or contingent.
 _NOT_LAST: Final = frozenset("CGHMNPQRUVWZ479")
+# The words of both tapes for a symbol that stops, and for one that goes on.
+_STOPS: Final = frozenset({"2", "H", "P"})
+_GOES_ON: Final = frozenset({"3", "T"})
 
 # At DEBUG this library writes what it sends, our secret included.
 _logger = logging.getLogger("market.stream")
@@ -66,6 +69,7 @@ class _OpenStream:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._asked: frozenset[str] = frozenset()
+        self._hears_halts = False
 
     def authenticate(self) -> None:
         """Say who we are, and wait until the vendor believes it."""
@@ -88,6 +92,11 @@ class _OpenStream:
         if new:
             self._send(action="subscribe", trades=sorted(new))
         self._asked = wanted
+        if not self._hears_halts:
+            # Of every symbol: an order may come for one whose price nobody follows. It is asked for
+            # by itself, so that a key without it still gets its prices.
+            self._send(action="subscribe", statuses=["*"])
+            self._hears_halts = True
 
     def read(self, *, timeout_seconds: float) -> Sequence[News]:
         entries = self._receive(timeout_seconds=timeout_seconds)
@@ -135,11 +144,21 @@ def _news(entry: dict[str, Any]) -> News | None:
         return Trade(entry["S"], entry.get("p"), entry.get("t")) if is_last else None
     if kind in {"c", "x"}:
         return Corrected(entry["S"])
+    if kind == "s":
+        return _halt(entry)
     if kind == "subscription":
         return Covered(frozenset(entry.get("trades") or ()))
     if kind == "error":
         return _refused(entry)
     return None
+
+
+def _halt(entry: dict[str, Any]) -> Halted | None:
+    """Read whether a symbol trades; other words are about its quotes and imbalances."""
+    code = entry.get("sc")
+    if code not in _STOPS | _GOES_ON:
+        return None
+    return Halted(entry["S"], is_halted=code in _STOPS)
 
 
 def _refused(entry: dict[str, Any]) -> Refused:

@@ -14,7 +14,8 @@ from core.ids import new_id
 from core.leases import Lease
 from market import following, frames, publishing, selectors, services
 from market.desk import Desk
-from market.facts import Corrected, Refused
+from market.facts import Corrected, Halted, Refused
+from market.gateways import alpaca_stream
 from market.price_book import to_decimal
 from market.tests.factories import snapshot, trade
 from market.ticking import Ticker
@@ -253,3 +254,39 @@ class TestPublishing:
         as_of = float(realtime.connection().get(frames.AS_OF_KEY))
 
         assert as_of <= time.time()
+
+
+def test_a_halt_is_written_down_until_the_exchange_goes_on(vendors):
+    want("AAPL")
+    with leading():
+        assert eventually(lambda: vendors.stream.covered)
+        vendors.stream.news.put([Halted("AAPL", is_halted=True), Halted("NOPE", is_halted=True)])
+        assert eventually(lambda: is_halted("AAPL"))
+        assert not is_halted("MSFT")
+
+        vendors.stream.news.put([Halted("AAPL", is_halted=False)])
+        assert eventually(lambda: not is_halted("AAPL"))
+
+
+def is_halted(symbol):
+    return selectors.get_instrument(symbol=symbol).is_halted(at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("H", Halted("AAPL", is_halted=True)),
+        ("P", Halted("AAPL", is_halted=True)),
+        ("2", Halted("AAPL", is_halted=True)),
+        ("T", Halted("AAPL", is_halted=False)),
+        ("3", Halted("AAPL", is_halted=False)),
+        ("Q", None),
+        ("E", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_the_words_of_both_tapes_are_read(code, told):
+    entry = {"T": "s", "S": "AAPL", "sc": code, "sm": "A word.", "z": "C"}
+
+    assert alpaca_stream._news(entry) == told

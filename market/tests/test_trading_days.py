@@ -206,3 +206,33 @@ class TestAgainstTheSandbox:
         assert day is not None
         assert day.weekday() < 5
         assert selectors.add_business_days(day, 3) > day + timedelta(days=2)
+
+
+class TestNextOpen:
+    @pytest.mark.parametrize(
+        ("at", "opens_at"),
+        [
+            ("2026-11-25T09:29:59-05:00", "2026-11-25T09:30:00-05:00"),
+            ("2026-11-25T09:30:00-05:00", "2026-11-27T09:30:00-05:00"),
+            ("2026-11-27T13:00:00-05:00", "2026-11-30T09:30:00-05:00"),
+            ("2026-03-06T16:00:00-05:00", "2026-03-09T09:30:00-04:00"),
+            ("2026-10-30T16:00:00-04:00", "2026-11-02T09:30:00-05:00"),
+        ],
+    )
+    def test_is_what_the_calendar_says(self, fall, no_prices, at, opens_at):
+        fall.is_open = True  # so that the clock has nothing to add
+
+        found = selectors.next_open(at=datetime.fromisoformat(at))
+
+        assert found == datetime.fromisoformat(opens_at)
+
+    def test_an_opening_that_is_put_off_is_the_clocks(self, fall, no_prices):
+        at = datetime.fromisoformat("2026-11-25T10:00:00-05:00")
+        fall.is_open, fall.clock = False, lambda: at
+
+        assert selectors.next_open(at=at) == at + timedelta(hours=1)
+
+    def test_without_a_calendar_and_a_clock_nobody_can_tell(self, broker, no_prices):
+        broker.is_open = True
+
+        assert selectors.next_open(at=datetime.fromisoformat("2031-01-01T00:00:00+00:00")) is None
