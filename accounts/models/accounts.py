@@ -193,6 +193,16 @@ class BrokerageAccount(ToldByVendor, CustomerOwned):
         self.frozen_at, self.frozen_by, self.freeze_reason = None, "", ""
         self.save(update_fields=["frozen_at", "frozen_by", "freeze_reason"])
 
+    def begin_closing(self, *, at: datetime) -> None:
+        """Let nothing new begin in it from now on."""
+        self.closing_since = at
+        self.save(update_fields=["closing_since"])
+
+    def end_closing(self) -> None:
+        """Let new things begin in it again."""
+        self.closing_since = None
+        self.save(update_fields=["closing_since"])
+
     def forget_person(self) -> None:
         """Erase who applied: nobody needs the name behind an application that came to nothing."""
         self.sealed_profile = b""

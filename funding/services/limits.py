@@ -92,6 +92,16 @@ def judge(amount: Decimal, facts: Facts) -> Refusal | None:
     )
 
 
+def left(facts: Facts) -> Decimal:
+    """Say how much the limits would let pass at most."""
+    if facts.used_count >= facts.daily_count:
+        return ZERO
+    most = min(facts.largest, facts.daily_amount - facts.used_amount)
+    if facts.available is not None:
+        most = min(most, facts.available)
+    return max(ZERO, most)
+
+
 def _judge_size(amount: Decimal, facts: Facts) -> Refusal | None:
     if amount <= facts.largest:
         return None

@@ -24,6 +24,14 @@ class AccountFrozen(CleraError):
     detail = "Transfers of this account are stopped for now; ask support."
 
 
+class AccountClosing(CleraError):
+    """It is on its way to being closed; what came in now would have to leave again."""
+
+    code = "account_closing"
+    status = 422
+    detail = "The account is being closed; no money may be paid in any more."
+
+
 class _Account(Protocol):
     @property
     def is_tradable(self) -> bool: ...

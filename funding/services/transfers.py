@@ -1,7 +1,7 @@
 """Moving money between an account and its bank."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Final
 from uuid import UUID
@@ -166,12 +166,15 @@ def move_money(
     direction: str,
     request: idempotency.Request | None,
     at: datetime,
+    transfer_id: UUID | None = None,
 ) -> Transfer:
     """
     Record a transfer and submit it once; unsure outcomes are left to the sweep.
 
+    :param transfer_id: our id for it; one that exists with this id is only sent on and returned.
     :raises NotFound: there is no such account, or it has no such bank.
     :raises AccountNotActive: the account may not move money yet.
+    :raises AccountClosing: money was to come in, and the account is being closed.
     :raises RelationshipNotApproved: the bank is not ready.
     :raises RelationshipUnusable: the bank has sent money back for good.
     :raises TransferLimitReached: it is more than the account may move, now or at all.
@@ -180,9 +183,10 @@ def move_money(
     :raises TransferRefused: the broker said no.
     """
     account = accounts.get_account(principal=principal, account_id=account_id)
-    asked = _Asked(relationship_id, Money(amount).amount, direction, dates.plan(at=at), at)
-    transfer_id = _record(principal, account.pk, asked, request)
-    transfer = sending.send_once(transfer_id, through=TransferCourier(), at=at)
+    plan = dates.plan(at=at)
+    asked = _Asked(relationship_id, Money(amount).amount, direction, plan, at, transfer_id)
+    recorded_id = _record(principal, account.pk, asked, request)
+    transfer = sending.send_once(recorded_id, through=TransferCourier(), at=at)
     if transfer.state == IntentState.REJECTED:
         raise TransferRefused(f"The broker refused the transfer: {transfer.reason}")
     return transfer
@@ -197,14 +201,43 @@ class _Asked:
     direction: str
     plan: dates.Plan
     at: datetime
+    transfer_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much an account may withdraw now, and to which working day that would belong."""
+
+    business_date: date | None
+    most: Decimal
+
+
+def withdrawal_room(*, account_id: UUID, at: datetime) -> Room:
+    """
+    Say how much the limits, and the cash that the ledger knows, let an account withdraw now.
+
+    May ask the broker for its calendar, so it has no place inside a transaction.
+    """
+    plan = dates.plan(at=at)
+    with acting_as(SYSTEM):
+        facts = limits.facts_for(
+            account_id=account_id,
+            direction=Direction.OUTGOING,
+            business_date=plan.business_date,
+            cash=ledger_selectors.cash_of(account_id=account_id),
+            at=at,
+        )
+    return Room(plan.business_date, limits.left(facts))
 
 
 def _record(
     principal: Principal, account_id: UUID, asked: _Asked, request: idempotency.Request | None
 ) -> UUID:
-    wanted = new_id()
+    wanted = asked.transfer_id or new_id()
     with acting_as(principal):
         account = account_services.lock_account(account_id=account_id)
+        if asked.transfer_id and Transfer.objects.filter(pk=wanted).exists():
+            return wanted
         bank = selectors.get_relationship(
             principal=principal, account_id=account.pk, relationship_id=asked.relationship_id
         )
@@ -214,6 +247,8 @@ def _record(
         if claimed != wanted:
             return claimed
         rules.demand_active(account)
+        if account.is_closing and asked.direction == Direction.INCOMING:
+            raise rules.AccountClosing
         _demand_usable(bank)
         undecided = Transfer.objects.undecided().filter(
             account_id=account.pk, relationship=bank, direction=asked.direction
