@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 
 Permission = Callable[[HttpRequest], bool]
 
@@ -16,11 +17,12 @@ def _may_view(app: str, model: str) -> Permission:
     return check
 
 
-def _page(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+def _page(title: str, icon: str, app: str, model: str, query: str = "") -> dict[str, Any]:
+    path = reverse_lazy(f"admin:{app}_{model}_changelist")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "link": format_lazy("{}{}", path, query) if query else path,
         "permission": _may_view(app, model),
     }
 
@@ -61,6 +63,8 @@ UNFOLD: dict[str, Any] = {
                 "title": "Customers",
                 "items": [
                     _page("Accounts", "badge", "accounts", "brokerageaccount"),
+                    _page("Closures", "door_front", "closure", "closure"),
+                    _page("Requests to close", "no_accounts", "closure", "closingrequest"),
                     _page("Documents asked for", "pending_actions", "accounts", "documentrequest"),
                     _page("Documents handed in", "upload_file", "accounts", "documentupload"),
                     _page("Changes of data", "contact_mail", "accounts", "contactchange"),
@@ -90,9 +94,18 @@ UNFOLD: dict[str, Any] = {
                 "title": "Trading",
                 "items": [
                     _page("Orders", "receipt_long", "trading", "order"),
+                    _page("Stuck orders", "hourglass_bottom", "trading", "order", "?stuck=any"),
                     _page("Executions", "done_all", "trading", "execution"),
                     _page("Positions", "pie_chart", "trading", "position"),
+                    _page("Position drift", "difference", "trading", "positiondrift"),
+                    _page("Tax lots", "layers", "trading", "lot"),
+                    _page("Realised gains", "trending_up", "trading", "lotclosing"),
+                    _page("Corporate actions", "call_split", "trading", "sharemovement"),
+                    _page("Lot methods", "sort", "trading", "lotpreference"),
                     _page("Proposals", "approval", "trading", "proposal"),
+                    _page("Kill switch", "emergency", "trading", "killswitch"),
+                    _page("Limits", "speed", "trading", "risklimit"),
+                    _page("Restricted symbols", "block", "trading", "restrictedsymbol"),
                 ],
             },
             {

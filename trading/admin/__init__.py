@@ -1,5 +1,14 @@
-"""What operations staff see of trading; nothing here can be edited."""
+"""What operations staff sees of trading, and what it may do about it; rows are never edited."""
 
-from trading.admin import holdings, orders, proposals
+from trading.admin import drifts, holdings, limits, lots, orders, proposals, restrictions, switches
 
-__all__ = ["holdings", "orders", "proposals"]
+__all__ = [
+    "drifts",
+    "holdings",
+    "limits",
+    "lots",
+    "orders",
+    "proposals",
+    "restrictions",
+    "switches",
+]

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from core.backoffice import columns
-from trading.models import Execution, Order, Position, Proposal
+from trading.models import Execution, Order, Position, ProposalLine
 
 
 def _size(quantity: Decimal | None, notional: Decimal | None) -> str:
@@ -22,7 +22,7 @@ class OfShares:
         return columns.label(row.side)
 
     @admin.display(description="size")
-    def size(self, row: Order | Proposal) -> str:
+    def size(self, row: Order | ProposalLine) -> str:
         """Show dollars or shares, whichever was asked for."""
         return _size(row.quantity, row.notional)
 
