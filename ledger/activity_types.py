@@ -32,6 +32,8 @@ _BY_TYPE: Final[dict[str, EntryKind]] = {
     "NC": K.CORPORATE_ACTION,
     "REORG": K.CORPORATE_ACTION,
     "SC": K.CORPORATE_ACTION,
+    "ACATS": K.CORPORATE_ACTION,
+    "JNLS": K.CORPORATE_ACTION,
     "SPIN": K.CORPORATE_ACTION,
     "SPLIT": K.CORPORATE_ACTION,
     "SSO": K.CORPORATE_ACTION,
@@ -47,6 +49,12 @@ _BY_WAY: Final[dict[str, tuple[EntryKind, EntryKind]]] = {
 }
 
 
+# A dividend may be paid in shares.
+_OF_SHARES: Final = frozenset(
+    {word for word, kind in _BY_TYPE.items() if kind == K.CORPORATE_ACTION} | {"DIV"}
+)
+
+
 def kind_of(activity_type: str, cash: Decimal) -> EntryKind:
     """Say what a line of the broker's books is; a word that nobody knows is OTHER."""
     if activity_type in _BY_WAY:
@@ -58,3 +66,8 @@ def kind_of(activity_type: str, cash: Decimal) -> EntryKind:
 def is_known(activity_type: str) -> bool:
     """Say whether the word is in our tables."""
     return activity_type in _BY_WAY or activity_type in _BY_TYPE
+
+
+def moves_shares(activity_type: str) -> bool:
+    """Say whether lines of this kind may be about shares that move without a trade."""
+    return activity_type in _OF_SHARES

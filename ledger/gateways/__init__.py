@@ -35,6 +35,8 @@ class Activity:
     cumulative: Decimal | None = None
     previous_id: str = ""
     is_canceled: bool = False
+    # Whether it is about shares that came or went without a trade.
+    moves_shares: bool = False
 
 
 class BrokerBooks(Protocol):

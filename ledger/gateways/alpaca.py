@@ -10,6 +10,7 @@ from core.errors import VendorUnavailable
 from core.feeds import Feed
 from core.money import Money, NotAnAmount, Price, Quantity
 from core.vendors import alpaca
+from ledger import activity_types
 from ledger.gateways import Activity, Unreadable
 
 PAGE: Final = 100
@@ -40,6 +41,7 @@ _KEPT: Final = (
     "symbol",
     "transaction_time",
 )
+_NONE: Final = (None, "", "0")
 _VOID: Final = frozenset({"canceled", "cancelled", "deleted"})
 _SIGNS: Final = {"buy": -1, "sell": 1, "sell_short": 1}
 
@@ -106,7 +108,10 @@ def _activity(line: Mapping[str, Any]) -> Activity | None:
     if not activity_type:
         raise Unreadable("An activity without a type.")
     is_fill = activity_type == "FILL"
+    moves_shares = activity_types.moves_shares(activity_type) and line.get("qty") not in _NONE
     cash = _fill_cash(line) if is_fill else _cash(line)
+    if cash is None and moves_shares:
+        cash = _NOTHING
     if cash is None:
         return None
     return Activity(
@@ -121,6 +126,7 @@ def _activity(line: Mapping[str, Any]) -> Activity | None:
         cumulative=_size(line, "cum_qty") if is_fill and line.get("cum_qty") else None,
         previous_id=_text(line, "previous_id"),
         is_canceled=_text(line, "status").lower() in _VOID,
+        moves_shares=moves_shares,
     )
 
 

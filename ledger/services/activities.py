@@ -14,8 +14,10 @@ from core import feeds, inbox
 from core.auth import SYSTEM, acting_as
 from core.clock import Now
 from core.errors import NotFound
+from core.events import publish
 from core.jobs import enqueue
 from ledger import activity_types
+from ledger.events import SharesMoved
 from ledger.gateways import Activity, get_books
 from ledger.models import LedgerBook, Witness
 from ledger.services import posting
@@ -95,6 +97,8 @@ def take_in(*, account_id: UUID, lines: Sequence[Activity]) -> Taken:
             _take_back(account_id, line.activity_id, at=line.occurred_at)
         elif line.activity_id not in heard:
             new += _enter(account_id, line)
+    if any(line.moves_shares for line in lines):
+        publish(SharesMoved(account_id))
     return Taken(new=new, is_ahead=is_ahead)
 
 
