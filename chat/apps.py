@@ -12,6 +12,7 @@ class ChatConfig(AppConfig):
         from trading.events import ProposalSettled  # noqa: PLC0415
 
         def note(event: ProposalSettled) -> None:
-            services.note_settled_proposal(proposal_id=event.proposal_id, run_id=event.run_id)
+            if event.run_id is not None:  # else nobody talked about it
+                services.note_settled_proposal(proposal_id=event.proposal_id, run_id=event.run_id)
 
         events.subscribe(ProposalSettled, note)

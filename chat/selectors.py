@@ -19,6 +19,7 @@ from core.auth import Principal, acting_as
 from core.errors import NotFound
 from core.intents.sending import release_connection
 from trading import selectors as trading
+from trading.states import ProposalOrigin
 
 NO_RUN: Final = "There is no such run."
 NO_CONVERSATION: Final = "There is no such conversation."
@@ -91,8 +92,19 @@ def get_run(*, principal: Principal, run_id: UUID) -> RunView:
             .values_list("content", flat=True)
             .first()
         )
-    ids = [UUID(text) for text in run.proposal_ids]
-    return RunView(run, response, show_proposals(principal=principal, proposal_ids=ids))
+    return RunView(run, response, _proposals_of(run, principal))
+
+
+def _proposals_of(run: Run, principal: Principal) -> list[ShownProposal]:
+    """List what the run has proposed, and the fresh proposals that took the place of these."""
+    if not run.proposal_ids:
+        return []
+    made = trading.list_proposals_of_runs(principal=principal, run_ids=[run.pk])
+    return [
+        _shown(proposal)
+        for proposal in made.get(run.pk, [])
+        if str(proposal.pk) in run.proposal_ids or proposal.origin == ProposalOrigin.PRICE_MOVED
+    ]
 
 
 def wait_for_run(*, principal: Principal, run_id: UUID, seconds: float) -> RunView:

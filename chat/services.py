@@ -295,19 +295,25 @@ def sweep_runs() -> int:
 
 
 _NOTES: Final = {
-    ProposalState.APPROVED: "The customer approved the proposal “{text}” Its order is on its way.",
+    ProposalState.APPROVED: "The customer approved the proposal “{text}” It is on its way.",
     ProposalState.REJECTED: "The customer rejected the proposal “{text}” Nothing was ordered.",
     ProposalState.EXPIRED: "The proposal “{text}” ran out of time. Nothing was ordered.",
+    ProposalState.SUPERSEDED: (
+        "The price left the range of the proposal “{text}” Nothing was ordered, and a fresh"
+        " proposal at the new price waits for the customer."
+    ),
 }
+_REFUSED: Final = "The customer approved the proposal “{text}” An order was refused: {reason}"
 
 
 def note_settled_proposal(*, proposal_id: UUID, run_id: UUID) -> None:
     """Say once, in the conversation it came from, what became of a proposal."""
     proposal = trading.get_proposal(principal=SYSTEM, proposal_id=proposal_id)
     note = _NOTES.get(ProposalState(proposal.state))
-    if proposal.order is not None and proposal.order.is_refused:
-        note = "The customer approved the proposal “{text}” Its order was refused: {reason}"
-    reason = proposal.order.reason if proposal.order else ""
+    refused = [order.reason for order in proposal.orders if order.is_refused]
+    if refused:
+        note = _REFUSED
+    reason = " ".join(refused)
     with acting_as(SYSTEM):
         run = Run.objects.filter(pk=run_id, user_id=proposal.user_id).first()
         if run is None or note is None:
@@ -318,7 +324,7 @@ def note_settled_proposal(*, proposal_id: UUID, run_id: UUID) -> None:
                     user_id=run.user_id,
                     conversation_id=run.conversation_id,
                     role=Role.SYSTEM,
-                    content=note.format(text=proposal.text, reason=reason),
+                    content=note.format(text=proposal.summary, reason=reason),
                     run=run,
                     proposal_id=proposal_id,
                 )
@@ -330,11 +336,10 @@ def note_missed_proposals() -> None:
     """Note the proposals of the last hour that were settled by a process that then died."""
     with acting_as(SYSTEM):
         runs = Run.objects.filter(finished_at__gte=Now() - NOTES_WINDOW).exclude(proposal_ids=[])
-        made = {
-            UUID(text): run_id
-            for run_id, texts in runs.values_list("pk", "proposal_ids")
-            for text in texts
-        }
+        run_ids = list(runs.values_list("pk", flat=True))
+    suggested = trading.list_proposals_of_runs(principal=SYSTEM, run_ids=run_ids)
+    made = {proposal.pk: run_id for run_id, some in suggested.items() for proposal in some}
+    with acting_as(SYSTEM):
         noted = Message.objects.filter(proposal_id__in=made)
         known = set(noted.values_list("proposal_id", flat=True))
     for proposal_id in made.keys() - known:

@@ -1,8 +1,12 @@
 """The customer's word on a proposal: the only way from a suggestion to an order."""
 
 import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid5
 
 import structlog
 
@@ -11,17 +15,21 @@ from core.auth import SYSTEM, Kind, Principal, acting_as
 from core.clock import Now
 from core.errors import CleraError, Forbidden, NotFound
 from core.events import publish
+from core.failpoints import failpoint
 from core.ids import new_id
-from trading import risk, selectors
+from core.money import Money
+from trading import proposals, risk, selectors
 from trading.events import ProposalSettled
-from trading.models import Approval, Proposal
+from trading.models import Approval, ApprovedLine, Proposal, ProposalLine
+from trading.proposals import Views
 from trading.risk import MarketQuote
-from trading.selectors import MarketView
-from trading.services import orders
-from trading.states import ProposalState
+from trading.services import orders, proposing
+from trading.services.couriers import OrderRejected
+from trading.states import ProposalOrigin, ProposalState, Source
 
 logger = structlog.get_logger()
 EXPIRY_BATCH = 200
+SECOND_FACTOR = "aal2"
 
 
 class ProposalOver(CleraError):
@@ -48,50 +56,86 @@ class ProposalChanged(CleraError):
     detail = "The hash is not that of this proposal; read it again before approving."
 
 
+class SecondFactorWanted(Forbidden):
+    """So much money takes more than a password."""
+
+    code = "aal2_required"
+
+
 class PriceMoved(CleraError):
-    """The market has left the band that the customer was shown."""
+    """The market has left a band that the customer was shown; `fresh` shows today's price."""
 
     code = "price_moved"
     status = 409
-    detail = "The price has left the range this proposal was made for; ask for a new one."
+    detail = "The price has left the range this proposal was made for."
+
+    def __init__(self, *, symbols: Sequence[str], fresh: Proposal | None) -> None:
+        advice = "Approve the fresh one instead." if fresh else "Ask for a new one."
+        super().__init__(f"{self.detail} {advice}", extra={"symbols": list(symbols)})
+        self.fresh = fresh
+
+
+class _LineRefused(Exception):
+    """A rule says no to one line, so that nothing of the proposal is recorded."""
+
+    def __init__(self, verdict: dict[str, Any], position: int) -> None:
+        super().__init__(verdict["rule"])
+        self.verdict = verdict
+        self.position = position
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What the transaction has come to: orders, or a reason why there are none."""
+
+    order_ids: tuple[UUID, ...] = ()
+    problem: CleraError | None = None
 
 
 def approve(*, principal: Principal, proposal_id: UUID, shown_hash: str, at: datetime) -> Proposal:
     """
-    Approve exactly what the hash stands for and place its order, once.
+    Approve exactly what the hash stands for and place its orders, all of them or none, once.
 
-    The decision and the order are one transaction, so that neither exists without the other.
+    The decision and the orders are one transaction, so that neither exists without the other.
+    While nothing was recorded the proposal can still be approved: a rule that says no, or a
+    price that nobody knows, does not spend it. A price beyond its band does, for a fresh one.
 
     :raises Forbidden: only the customer's own request may approve.
+    :raises SecondFactorWanted: it is worth more than a password may move.
     :raises NotFound: there is none, or it is somebody else's.
     :raises ProposalOver: it was decided before, perhaps by this customer a moment ago.
     :raises ProposalExpired: its time has run out.
     :raises ProposalChanged: the hash belongs to something else.
     :raises PriceStale: there is no fresh price.
-    :raises PriceMoved: the price has left the band.
-    :raises RiskRefused: a rule says no; the proposal is spent.
-    :raises OrderRejected: the broker said no; the proposal is spent.
+    :raises PriceMoved: the price has left the band; a fresh proposal stands in its place.
+    :raises RiskRefused: a rule says no to an order; none was recorded.
+    :raises OrderRejected: the broker said no to the only order; the proposal is spent.
     """
     _require_customer(principal)
     seen = selectors.get_proposal(principal=principal, proposal_id=proposal_id)
     _require_pending(seen)
-    view = selectors.look_at_market(symbol=seen.symbol, at=at)
+    views = proposals.look([line.ticket for line in seen.in_order], at=at)
 
-    def decide(*, trusts_holdings: bool) -> UUID | None:
+    def decide(*, trusts_holdings: bool) -> _Decided:
         with acting_as(principal):
             proposal = _locked(seen)
             if _expire_if_due(proposal, at=at):
-                return None
+                return _Decided(problem=ProposalExpired())
             _require_same(proposal, shown_hash)
-            quote = _require_fair_price(proposal, view, at=at)
-            return _approve(
-                proposal, principal, view, quote, trusts_holdings=trusts_holdings, at=at
-            )
+            _require_second_factor(proposal, principal)
+            prices = _prices(proposal, views, at=at)
+            moved = [each.line for each in prices if not each.line.holds_at(each.price)]
+            if moved:
+                return _renew(proposal, principal, moved, views, at=at)
+            return _carry_out(proposal, principal, prices, trusts_holdings=trusts_holdings, at=at)
 
-    order_id = orders.with_known_holdings(seen.account_id, decide, at=at)
-    if order_id is None:
-        raise ProposalExpired
-    orders.send_order(order_id, at=at)
+    try:
+        decided = orders.with_known_holdings(seen.account_id, decide, at=at)
+    except _LineRefused as refused:
+        raise _noted(seen, principal, refused, at=at) from refused
+    if decided.problem is not None:
+        raise decided.problem
+    _send(decided.order_ids, at=at)
     return selectors.get_proposal(principal=principal, proposal_id=proposal_id)
 
 
@@ -111,7 +155,7 @@ def reject(*, principal: Principal, proposal_id: UUID, at: datetime) -> Proposal
             _settle(proposal, ProposalState.REJECTED, at=at)
     if is_expired:
         raise ProposalExpired
-    return proposal
+    return selectors.get_proposal(principal=principal, proposal_id=proposal_id)
 
 
 def expire_due(*, at: datetime) -> int:
@@ -138,14 +182,15 @@ def _require_pending(proposal: Proposal) -> None:
     if proposal.state == ProposalState.EXPIRED:
         raise ProposalExpired
     if proposal.state != ProposalState.PENDING:
-        order_id = str(proposal.order_id) if proposal.order_id else None
-        raise ProposalOver(extra={"state": proposal.state, "order_id": order_id})
+        order_ids = [str(order.pk) for order in proposal.orders]
+        raise ProposalOver(extra={"state": proposal.state, "order_ids": order_ids})
 
 
 def _locked(seen: Proposal) -> Proposal:
     """Lock the account, then the proposal: the order in which everything here is locked."""
     accounts.lock_account(account_id=seen.account_id)
-    proposal = Proposal.objects.select_for_update().filter(pk=seen.pk).first()
+    locked = Proposal.objects.select_for_update().filter(pk=seen.pk).whole()
+    proposal = locked.first()
     if proposal is None:
         raise NotFound("There is no such proposal.")
     _require_pending(proposal)
@@ -168,46 +213,126 @@ def _require_same(proposal: Proposal, shown_hash: str) -> None:
         raise ProposalChanged
 
 
-def _require_fair_price(proposal: Proposal, view: MarketView, *, at: datetime) -> MarketQuote:
-    quote = view.quote
-    if quote is None or quote.is_stale(limits=selectors.limits(), at=at):
-        raise risk.PriceStale(extra={"symbol": proposal.symbol})
-    price = quote.price_for(is_buy=proposal.ticket.is_buy)
-    if not proposal.price_low <= price <= proposal.price_high:
-        raise PriceMoved(extra={"symbol": proposal.symbol, "price": format(price, "f")})
-    return quote
+def _require_second_factor(proposal: Proposal, principal: Principal) -> None:
+    most = selectors.limits(proposal.account_id).step_up_notional
+    if principal.aal == SECOND_FACTOR or proposal.estimated_total <= most:
+        return
+    raise SecondFactorWanted(
+        f"Approving more than ${Money(most)} takes a second factor: confirm your sign-in with it"
+        f" and approve again with the new token.",
+        extra={"limit": str(Money(most)), "total": str(Money(proposal.estimated_total))},
+    )
 
 
-def _approve(
+@dataclass(frozen=True)
+class _Priced:
+    """A line beside the market as it is now."""
+
+    line: ProposalLine
+    view: selectors.MarketView
+    quote: MarketQuote
+
+    @property
+    def price(self) -> Decimal:
+        return self.quote.price_for(is_buy=self.line.ticket.is_buy)
+
+
+def _prices(proposal: Proposal, views: Views, *, at: datetime) -> list[_Priced]:
+    limits = selectors.limits()
+    found = []
+    for line in proposal.in_order:
+        view = views[line.symbol]
+        quote = view.quote
+        if quote is None or quote.is_stale(line.ticket, limits=limits, at=at, session=view.session):
+            raise risk.PriceStale(extra={"symbol": line.symbol})
+        found.append(_Priced(line, view, quote))
+    return found
+
+
+def _renew(
     proposal: Proposal,
     principal: Principal,
-    view: MarketView,
-    quote: MarketQuote,
+    moved: Sequence[ProposalLine],
+    views: Views,
+    *,
+    at: datetime,
+) -> _Decided:
+    """Put a fresh proposal at today's price in this one's place, if the rules allow one."""
+    symbols = list(dict.fromkeys(line.symbol for line in moved))
+    try:
+        fresh = proposals.record(
+            principal=principal,
+            account_id=proposal.account_id,
+            tickets=[line.ticket for line in proposal.in_order],
+            views=views,
+            source=proposals.Source(
+                proposal_id=uuid5(proposal.pk, ProposalOrigin.PRICE_MOVED.value),
+                origin=ProposalOrigin.PRICE_MOVED,
+                run_id=proposal.run_id,
+                supersedes=proposal,
+            ),
+            at=at,
+        )
+    except (risk.RiskRefused, risk.PriceStale):
+        return _Decided(problem=PriceMoved(symbols=symbols, fresh=None))
+    _settle(proposal, ProposalState.SUPERSEDED, at=at)
+    proposing.tell(fresh)
+    return _Decided(problem=PriceMoved(symbols=symbols, fresh=fresh))
+
+
+def _carry_out(
+    proposal: Proposal,
+    principal: Principal,
+    prices: Sequence[_Priced],
     *,
     trusts_holdings: bool,
     at: datetime,
-) -> UUID:
-    order = orders.open_order(
-        order_id=new_id(),
-        principal=principal,
-        account_id=proposal.account_id,
-        ticket=proposal.ticket,
-        view=view,
-        trusts_holdings=trusts_holdings,
-        at=at,
-    )
-    Approval.objects.create(
-        proposal=proposal,
-        user_id=proposal.user_id,
-        approved_by=principal.name,
-        hash=proposal.hash,
-        text=proposal.text,
-        price=quote.price_for(is_buy=proposal.ticket.is_buy),
-    )
-    proposal.settle(ProposalState.APPROVED, at=at, order=order)
-    publish(ProposalSettled(proposal.pk, proposal.run_id))
-    logger.info("proposal.approved", id=str(proposal.pk), order_id=str(order.pk))
-    return order.pk
+) -> _Decided:
+    """Write every order down under one approval; each is judged with those before it in force."""
+    approval = Approval.of(proposal, approved_by=principal.name, assurance=principal.aal or "")
+    order_ids = []
+    for each in prices:
+        order = orders.open_order(
+            order_id=new_id(),
+            principal=principal,
+            account_id=proposal.account_id,
+            ticket=each.line.ticket,
+            view=each.view,
+            source=Source.PROPOSAL,
+            trusts_holdings=trusts_holdings,
+            at=at,
+        )
+        if order.is_refused:
+            raise _LineRefused(order.verdict, each.line.position)
+        ApprovedLine.of(each.line, approval=approval, order_id=order.pk, price=each.price)
+        order_ids.append(order.pk)
+        failpoint("proposal.line_recorded")
+    _settle(proposal, ProposalState.APPROVED, at=at)
+    return _Decided(order_ids=tuple(order_ids))
+
+
+def _noted(
+    seen: Proposal, principal: Principal, refused: _LineRefused, *, at: datetime
+) -> risk.RiskRefused:
+    """Keep the verdict, since the orders that it stood in are gone with their transaction."""
+    with acting_as(principal):
+        proposal = Proposal.objects.select_for_update().filter(pk=seen.pk).first()
+        if proposal is not None:
+            proposal.note_refusal(refused.verdict, position=refused.position, at=at)
+    verdict = refused.verdict
+    logger.info("proposal.refused", id=str(seen.pk), rule=verdict["rule"])
+    return risk.RiskRefused(rule=verdict["rule"], field=verdict["field"], detail=verdict["detail"])
+
+
+def _send(order_ids: Sequence[UUID], *, at: datetime) -> None:
+    """Send each order, whatever becomes of the others; only a single one's refusal is an error."""
+    for order_id in order_ids:
+        try:
+            orders.send_order(order_id, at=at)
+        except OrderRejected:
+            if len(order_ids) == 1:
+                raise
+            logger.info("proposal.order_rejected", order_id=str(order_id))
 
 
 def _settle(proposal: Proposal, to: ProposalState, *, at: datetime) -> None:

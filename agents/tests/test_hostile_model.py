@@ -33,6 +33,21 @@ ARGUMENTS: list[Any] = [
     BUY | {"notional": 2**64},
     BUY | {"symbol": "A" * 500},
     BUY | {"symbol": "../../v1/accounts"},
+    BUY | {"symbol": "AA\u200bPL"},
+    BUY | {"symbol": "\u0410APL"},
+    BUY | {"limit_price": 1},
+    BUY | {"order_type": "limit"},
+    BUY | {"order_type": "LIMIT ", "limit_price": 100},
+    BUY | {"order_type": "limit", "limit_price": "NaN"},
+    BUY | {"order_type": "stop", "stop_price": -1},
+    BUY | {"order_type": "trailing_stop", "trail_percent": 1e9, "trail_price": 1},
+    BUY | {"time_in_force": "forever"},
+    BUY | {"time_in_force": "gtc"},
+    BUY | {"extended_hours": "yes"},
+    BUY | {"extended_hours": True},
+    BUY | {"warnings": []},
+    BUY | {"price_high": 10_000},
+    BUY | {"origin": "REBALANCE"},
     {"symbol": "AAPL", "side": "sell", "quantity": 1_000_000},
     {},
     [],
@@ -94,10 +109,10 @@ class TestHostileModel:
         assert count("trading.Proposal", user_id=stranger.principal.user_id) == 0
         assert pretend.effects() == []
         with acting_as(SYSTEM):
-            proposals = list(table("trading.Proposal").objects.all())
-        assert {p.account_id for p in proposals} <= {customer.account_id}
-        assert {(p.symbol, p.side, p.notional) for p in proposals} <= {
-            ("AAPL", "BUY", Decimal(250))
+            lines = list(table("trading.ProposalLine").objects.select_related("proposal"))
+        assert {line.proposal.account_id for line in lines} <= {customer.account_id}
+        assert {(line.symbol, line.side, line.notional, line.order_type) for line in lines} <= {
+            ("AAPL", "BUY", Decimal(250), "MARKET")
         }
 
     def test_that_never_stops_is_stopped(self, ask: Ask, pretend: Pretend, heard) -> None:
@@ -140,5 +155,5 @@ class TestHostileModel:
 
         assert len(ask().proposal_ids) == 2
         with acting_as(SYSTEM):
-            sizes = table("trading.Proposal").objects.values_list("notional", flat=True)
+            sizes = table("trading.ProposalLine").objects.values_list("notional", flat=True)
             assert sorted(sizes) == [Decimal(250), Decimal(300)]

@@ -33,8 +33,9 @@ class TestTurn:
         [proposal_id] = answer.proposal_ids
         with acting_as(customer.principal):
             proposal = table("trading.Proposal").objects.get(pk=proposal_id)
-        assert (proposal.symbol, proposal.side, str(proposal.notional)) == ("AAPL", "BUY", "250.00")
-        assert proposal.account_id == customer.account_id
+            [line] = table("trading.ProposalLine").objects.filter(proposal_id=proposal_id)
+        assert (line.symbol, line.side, str(line.notional)) == ("AAPL", "BUY", "250.00")
+        assert (proposal.account_id, proposal.origin) == (customer.account_id, "AGENT")
         assert [p for p in heard if not isinstance(p, Token)] == [
             ToolUpdate("propose_trade", "CALLING"),
             ToolUpdate("propose_trade", "DONE"),

@@ -19,6 +19,8 @@ from chat.states import Role, RunState
 from core.auth import SYSTEM, acting_as
 from core.ids import new_id
 from trading import approvals
+from trading import selectors as trading
+from trading.tests.factories import new_instrument
 
 pytestmark = pytest.mark.usefixtures("pretend")
 BUY = {"symbol": "AAPL", "side": "buy", "notional": 250}
@@ -203,6 +205,13 @@ class TestSweep:
         assert {reload(run).state for run in (forgotten, fresh)} == {RunState.QUEUED}
 
 
+def said_of(shown: Any) -> str:
+    """Say what the customer and the model read of a proposal once it is settled."""
+    said: str = trading.get_proposal(principal=SYSTEM, proposal_id=shown.id).summary
+    assert said.startswith("BUY $250.00 of AAPL at the market price")
+    return said
+
+
 class TestProposals:
     @pytest.fixture
     def proposed(self, ask: Any, pretend: Pretend, customer: Customer) -> Any:
@@ -223,7 +232,7 @@ class TestProposals:
         services.note_settled_proposal(proposal_id=shown.id, run_id=run.pk)
 
         assert self.notes(run) == [
-            f"The customer rejected the proposal “{shown.text}” Nothing was ordered."
+            f"The customer rejected the proposal “{said_of(shown)}” Nothing was ordered."
         ]
 
     def test_settled_unheard_are_noted_by_the_sweep(self, proposed: Any):
@@ -237,8 +246,28 @@ class TestProposals:
         services.note_missed_proposals()
 
         assert self.notes(run) == [
-            f"The proposal “{shown.text}” ran out of time. Nothing was ordered."
+            f"The proposal “{said_of(shown)}” ran out of time. Nothing was ordered."
         ]
+
+    def test_left_behind_by_the_price_are_shown_with_the_fresh_one(
+        self, proposed: Any, customer: Customer
+    ):
+        run, shown = proposed
+        new_instrument("AAPL", price="280.00")
+        with pytest.raises(approvals.PriceMoved):
+            approvals.approve(
+                principal=customer.principal,
+                proposal_id=shown.id,
+                shown_hash=shown.hash,
+                at=datetime.now(UTC),
+            )
+
+        services.note_missed_proposals()
+
+        view = selectors.get_run(principal=customer.principal, run_id=run.pk)
+        assert [each.state for each in view.proposals] == ["SUPERSEDED", "PENDING"]
+        [note] = self.notes(run)
+        assert note.startswith(f"The price left the range of the proposal “{said_of(shown)}”")
 
     def test_settled_are_news_to_the_model_in_the_next_turn(
         self, proposed: Any, customer: Customer, ask: Any

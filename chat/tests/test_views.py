@@ -71,7 +71,7 @@ class TestChat:
 
         [shown] = body["proposals"]
         with acting_as(SYSTEM):
-            proposal = table("trading.Proposal").objects.get(pk=shown["id"])
+            proposal = table("trading.Proposal").objects.whole().get(pk=shown["id"])
         assert shown == {
             "id": str(proposal.pk),
             "text": proposal.text,
@@ -80,7 +80,7 @@ class TestChat:
             "expires_at": shown["expires_at"],
             "approve_url": f"/api/proposals/{proposal.pk}/approve",
         }
-        assert proposal.text.startswith("BUY $250.00 of AAPL")
+        assert proposal.text.startswith("• BUY $250.00 of AAPL")
         assert str(proposal.run_id) == body["run_id"]
         assert count("trading.Order") == 0
 
@@ -243,6 +243,9 @@ class TestEvents:
         }
         assert events[1]["data"] == {"toolName": "propose_trade", "status": "CALLING"}
         assert events[3]["data"]["proposal"] == body["proposals"][0]
+        asked = events[3]["data"]["value"]
+        for bullet in ("• BUY $250.00 of AAPL", "• Trading Account:", "• Current Price:"):
+            assert bullet in asked
         tokens = [e["data"]["token"] for e in events if e["type"] == "message_token"]
         assert "".join(tokens) == body["response"]
         assert events[-1]["data"] == {

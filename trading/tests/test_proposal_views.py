@@ -1,5 +1,8 @@
 """The routes by which a customer sees, approves and rejects proposals."""
 
+import json
+from decimal import Decimal
+
 import pytest
 
 from core.auth import Kind, Principal
@@ -9,6 +12,9 @@ from trading.tests.factories import orders_of, reload
 from trading.tests.proposing import propose
 
 pytestmark = pytest.mark.django_db
+
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class TestProposals:
@@ -25,22 +31,37 @@ class TestProposals:
 
         assert listed == shown
         assert (shown["hash"], shown["text"]) == (proposal.hash, proposal.text)
-        assert (shown["notional"], shown["quote_price"], shown["price_high"]) == (
+        (line,) = shown["lines"]
+        assert (line["notional"], line["quote_price"], line["price_high"], line["order"]) == (
             "100.00",
             "100.00",
             "101.00",
+            None,
         )
+        assert (shown["origin"], shown["estimated_total"]) == ("AGENT", "100.00")
 
     def test_can_be_listed_by_state(self, alice, proposal):
         assert len(alice.get("/api/proposals?state=PENDING").json()["proposals"]) == 1
         assert alice.get("/api/proposals?state=APPROVED").json()["proposals"] == []
         assert alice.get("/api/proposals?state=odd").status_code == 400
 
+    def test_can_be_listed_by_account(self, alice, proposal, account):
+        theirs = factories.new_account("bob-sub")
+
+        def listed(account_id):
+            return alice.get(f"/api/proposals?account_id={account_id}")
+
+        assert len(listed(account.pk).json()["proposals"]) == 1
+        assert len(listed(account.broker_account_id).json()["proposals"]) == 1
+        for nobodys in (theirs.pk, theirs.broker_account_id, "x", "%00"):
+            assert listed(nobodys).status_code in {400, 404}
+        assert listed(theirs.pk).status_code == 404
+
     def test_approved_by_their_hash_become_an_order(self, alice, proposal, broker):
         answer = self.decide(alice, proposal, "approve", {"hash": proposal.hash})
 
         body = answer.json()
-        assert (answer.status_code, body["state"], body["order"]["state"]) == (
+        assert (answer.status_code, body["state"], body["lines"][0]["order"]["state"]) == (
             200,
             "APPROVED",
             "ACCEPTED",
@@ -48,12 +69,89 @@ class TestProposals:
         assert len(broker.submitted) == 1
 
     @pytest.mark.parametrize(
-        "body", ["no", {}, 0, [], None, {"hash": None}, {"hash": True}, {"hash": "no"}]
+        "body",
+        [
+            "no",
+            "false",
+            "yes",
+            "approve",
+            {},
+            0,
+            1,
+            [],
+            None,
+            True,
+            False,
+            {"hash": None},
+            {"hash": True},
+            {"hash": "no"},
+            {"hash": 0},
+            {"hash": []},
+            {"hash": {"hash": "HASH"}},
+            {"approved": False},
+            {"hash": "HASH", "approved": False},
+            {"hash": "HASH", "state": "APPROVED"},
+            {"hash": ["HASH"]},
+            {"HASH": True},
+            ["HASH"],
+            "HASH",
+            {"hash": "HASH\u200b"},
+        ],
     )
     def test_are_not_approved_by_anything_else(self, alice, proposal, account, body):
+        body = json.loads(json.dumps(body).replace("HASH", proposal.hash))
         answer = self.decide(alice, proposal, "approve", body)
 
         assert (answer.status_code, orders_of(account)) == (400, [])
+        assert reload(proposal).state == "PENDING"
+
+    def test_are_not_approved_by_a_form_or_by_no_body(self, alice, proposal, account):
+        path = f"/api/proposals/{proposal.pk}/approve"
+        answers = [
+            alice.post(path, f"hash={proposal.hash}", content_type=FORM),
+            alice.post(path),
+            alice.post(f"{path}?hash={proposal.hash}"),
+            alice.get(path),
+        ]
+
+        assert all(400 <= answer.status_code < 500 for answer in answers)
+        assert (orders_of(account), reload(proposal).state) == ([], "PENDING")
+
+    def test_come_back_fresh_when_the_price_has_moved(self, alice, proposal, apple, account):
+        factories.set_price(apple, "105")
+
+        answer = self.decide(alice, proposal, "approve", {"hash": proposal.hash})
+
+        body = answer.json()
+        fresh = body["proposal"]
+        assert (answer.status_code, body["code"], body["symbols"]) == (409, "price_moved", ["AAPL"])
+        assert (fresh["state"], fresh["supersedes"]) == ("PENDING", str(proposal.pk))
+        assert fresh == alice.get(f"/api/proposals/{fresh['id']}").json()
+        approved = alice.post(
+            f"/api/proposals/{fresh['id']}/approve", {"hash": fresh["hash"]}, format="json"
+        )
+        assert (approved.status_code, len(orders_of(account))) == (200, 1)
+
+    def test_of_much_money_ask_for_a_second_factor(self, proposal, account, settings):
+        settings.ORDER_STEP_UP_NOTIONAL = Decimal(50)
+        weak = client_of(Principal(kind=Kind.CUSTOMER, user_id="alice-sub", aal="aal1"))
+        strong = client_of(Principal(kind=Kind.CUSTOMER, user_id="alice-sub", aal="aal2"))
+
+        refused = self.decide(weak, proposal, "approve", {"hash": proposal.hash})
+        assert (refused.status_code, refused.json()["code"], refused.json()["limit"]) == (
+            403,
+            "aal2_required",
+            "50.00",
+        )
+        assert orders_of(account) == []
+        assert self.decide(strong, proposal, "approve", {"hash": proposal.hash}).status_code == 200
+
+    def test_a_rule_breaks_are_422_and_can_be_approved_later(self, alice, proposal, account):
+        factories.fund(account, cash="1")
+
+        answer = self.decide(alice, proposal, "approve", {"hash": proposal.hash})
+
+        assert (answer.status_code, answer.json()["rule"]) == (422, "insufficient_buying_power")
         assert reload(proposal).state == "PENDING"
 
     def test_a_stale_hash_is_409(self, alice, proposal, account):

@@ -52,15 +52,27 @@ class ProposalApproval(APIView):
         examples=examples.APPROVE,
     )
     def post(self, request: Request, proposal_id: UUID) -> Response:
-        """Approve what the hash stands for; its order is placed once."""
+        """
+        Approve what the hash stands for; its orders are placed once, all of them or none.
+
+        When the price has left the band, the 409 `price_moved` carries a fresh `proposal` that
+        can be shown and approved at once, or null when the rules refuse it now. A refusal by a
+        rule records nothing, and the proposal can be approved again until it expires.
+        """
         body = serializers.ApprovalBody(data=request.data)
         body.is_valid(raise_exception=True)
-        proposal = approvals.approve(
-            principal=principal_of(request),
-            proposal_id=proposal_id,
-            shown_hash=body.validated_data["hash"],
-            at=timezone.now(),
-        )
+        try:
+            proposal = approvals.approve(
+                principal=principal_of(request),
+                proposal_id=proposal_id,
+                shown_hash=body.validated_data["hash"],
+                at=timezone.now(),
+            )
+        except approvals.PriceMoved as moved:
+            fresh = moved.fresh
+            shown = None if fresh is None else serializers.ProposalDetail(fresh).data
+            moved.extra["proposal"] = shown
+            raise
         return Response(serializers.ProposalDetail(proposal).data)
 
 

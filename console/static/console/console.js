@@ -33,7 +33,7 @@ async function api(path, { method = "GET", body } = {}) {
   }
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
   const parsed = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(parsed.detail ?? `HTTP ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(parsed.detail ?? `HTTP ${answer.status}`), { problem: parsed });
   return parsed;
 }
 
@@ -133,11 +133,14 @@ function showProposal(proposal) {
   const decide = (verb) => async () => {
     approve.disabled = refuse.disabled = true;
     try {
-      await api(`/api/proposals/${proposal.id}/${verb}`, { method: "POST", body: { hash: proposal.hash } });
+      const body = verb === "approve" ? { hash: proposal.hash } : {};
+      await api(`/api/proposals/${proposal.id}/${verb}`, { method: "POST", body });
       box.append(element("p", verb === "approve" ? "Approved: the order is on its way." : "Rejected."));
       setTimeout(refresh, 800);
     } catch (error) {
       box.append(element("p", error.message, "down"));
+      if (error.problem?.proposal) showProposal(error.problem.proposal);
+      else approve.disabled = refuse.disabled = false;
     }
   };
   approve.onclick = decide("approve");
