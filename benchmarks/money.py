@@ -281,6 +281,8 @@ def main() -> None:
         limits = ("read", "write", "money", "sign_up", "address", "refusals")
         os.environ["RATE_LIMITS"] = ",".join(f"{name}=1000000/second" for name in limits)
         os.environ["TRANSFER_DAILY_COUNT"] = "30000"
+        for name in ("ORDER_DAILY_COUNT", "ORDER_OPEN_COUNT"):
+            os.environ[name] = "100000"
         measure(tries=options.tries, rounds=options.rounds, waiting=options.waiting)
     finally:
         servers.stop()

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("funding.urls")),
     path("", include("market.urls")),
     path("", include("trading.urls")),
+    path("", include("closure.urls")),
     path("", include("portfolio.urls")),
     path("", include("chat.urls")),
     path("", include("console.urls")),

@@ -69,7 +69,7 @@ def _step(step: str, message: str, **changes: Any) -> dict[str, Any]:
 
 
 _BEGUN: Final = _step("initiated", "We are making sure that your account can be closed.")
-_PAYING: Final = _step("withdrawing_funds", "Your cash is on its way to your bank.")
+_PAYING: Final = _step("withdrawing_funds", "Your cash is being paid out to your bank.")
 _CANCELING: Final = _step("canceling_orders", "Your open orders are being canceled.")
 INITIATE = [
     asked(
@@ -100,7 +100,7 @@ _PROGRESS: Final[dict[str, Any]] = {
     "closure_details": {
         "closure_id": _CLOSURE,
         "state": "RUNNING",
-        "message": "Your cash is on its way to your bank.",
+        "message": "Your cash is being paid out to your bank.",
         "problem": None,
         "ach_relationship_id": _BANK,
         "settles_on": "2026-01-06",
@@ -182,7 +182,7 @@ _TASK: Final[dict[str, Any]] = {
     "account_id": _ACCOUNT,
     "status": "running",
     "current_step": "withdrawing_funds",
-    "message": "Your cash is on its way to your bank.",
+    "message": "Your cash is being paid out to your bank.",
     "problem": None,
     "started_at": _AT,
     "updated_at": _AT,

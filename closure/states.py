@@ -38,6 +38,7 @@ class ProblemKind(models.TextChoices):
     NEGATIVE_CASH = "NEGATIVE_CASH"
     WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
     WITHDRAWAL_REFUSED = "WITHDRAWAL_REFUSED"
+    NO_BANK = "NO_BANK"
     TOO_LITTLE = "TOO_LITTLE"
     CLOSING_REFUSED = "CLOSING_REFUSED"
     STILL_OPEN = "STILL_OPEN"
@@ -57,8 +58,12 @@ ORDER: Final = tuple(Step)
 COUNTED: Final = (Step.CANCEL_ORDERS, Step.LIQUIDATE, Step.SETTLE, Step.WITHDRAW, Step.CLOSE)
 # Once money is on its way to the bank, nobody but our staff stops it.
 STOPPABLE: Final = frozenset(ORDER[: ORDER.index(Step.WITHDRAW)])
-# After these money leaves again, so that two people have to agree.
-TAKES_TWO: Final = frozenset({ProblemKind.WITHDRAWAL_RETURNED, ProblemKind.WITHDRAWAL_REFUSED})
+# After these money leaves again, or to another bank, so that two people have to agree.
+TAKES_TWO: Final = frozenset(
+    {ProblemKind.WITHDRAWAL_RETURNED, ProblemKind.WITHDRAWAL_REFUSED, ProblemKind.NO_BANK}
+)
+# After these the broker is asked anew to close the account.
+ASKS_ANEW: Final = frozenset({ProblemKind.CLOSING_REFUSED, ProblemKind.STILL_OPEN})
 
 
 def completed(step: str) -> int:

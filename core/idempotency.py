@@ -168,9 +168,11 @@ def _serialise(cursor: Any, request: Request) -> None:
 
 
 def _refuse_twin(cursor: Any, request: Request, row_id: UUID) -> None:
+    """Refuse what was asked for a moment ago, unless that was refused: then nothing came of it."""
     cursor.execute(
         "SELECT resource_id FROM core_idempotencyrow WHERE principal = %s AND operation = %s"
         " AND fingerprint = %s AND id <> %s"
+        " AND (response_status IS NULL OR response_status < 400)"
         " AND created_at > clera_now() - %s * interval '1 second' LIMIT 1",
         [
             request.principal,

@@ -29,7 +29,7 @@ class HoldingsChanged:
 
 @dataclass(frozen=True)
 class ProposalSettled:
-    """The customer approved or rejected a proposal, or its time ran out."""
+    """The customer decided on a proposal, its time ran out, or a fresh one took its place."""
 
     proposal_id: UUID
-    run_id: UUID
+    run_id: UUID | None

@@ -12,6 +12,18 @@ def sweep_orders() -> None:
     services.sweep_orders(at=timezone.now())
 
 
+@shared_task(name="trading.release_held")
+def release_held() -> None:
+    """Send, or end, the held orders whose time has come."""
+    services.release_due(at=timezone.now())
+
+
+@shared_task(name="trading.obey_switches")
+def obey_switches() -> None:
+    """Hold what kill switches stop, and have canceled what they want canceled."""
+    services.obey_switches(at=timezone.now())
+
+
 @shared_task(name="trading.follow_events", acks_late=False)
 def follow_events() -> None:
     """Keep the broker's trade events for as long as this process leads."""

@@ -46,3 +46,19 @@ class Ticket:
     @property
     def is_buy(self) -> bool:
         return self.side == Side.BUY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """
+    What a replacement changes of an open order; what is left out stays.
+
+    `quantity` counts what the old order has filled already, as the broker counts it. `trail` is
+    dollars or per cent, whichever the order has.
+    """
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: TimeInForce | None = None

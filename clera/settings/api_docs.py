@@ -7,6 +7,7 @@ TAGS = [
     {"name": "Funding", "description": "Linked banks, and money on its way in or out."},
     {"name": "Ledger", "description": "An account's cash, and every movement of it."},
     {"name": "Trading", "description": "Orders, positions, cash, and the agents' proposals."},
+    {"name": "Closure", "description": "Closing an account: all is sold, paid out, and ended."},
     {"name": "Portfolio", "description": "What an account is worth now."},
     {"name": "Market", "description": "Companies behind the tickers."},
     {"name": "Chat", "description": "Asking the agents. They propose; only the customer approves."},
@@ -106,6 +107,19 @@ last event that the client has; without it events begin now.
 | `event` | `seq`, `kind`, `at` and `payload`; first those behind `since`, then as they happen. |
 | `reset` | Events behind `since` lack, or are more than 1,000. Read what is, go on from `seq`. |
 | `heartbeat` | With a `timestamp`. |
+
+| kind of event | told when |
+| --- | --- |
+| `account.status` | The broker changed the account. |
+| `order.updated` | An order was taken, refused, filled further, ended or corrected. |
+| `order.filled` | A fill was told, or one that `corrects` another and stands in its place. |
+| `order.fill_taken_back` | The exchange has taken a fill back: it is void. |
+| `position.changed` | A fill or its correction moved a position; `qty` is what is held now. |
+
+Those of orders and fills name `order_id`, `broker_order_id`, `client_order_id`, `symbol` and
+`side`; an order has `state`, `status`, `reason`, `qty` or `notional`, `filled_qty` and
+`filled_avg_price`, a fill its `execution_id`, `qty`, `price` and `at`. Amounts are strings. What a
+fill changes is told in the transaction that records it: the fill, the position, then the order.
 
 Numbers begin with 1 and have no gaps. After any close the client connects again with the last
 `seq` it has, and misses nothing. `GET /api/account/{account_id}/events` answers the same records

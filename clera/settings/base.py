@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "ledger",
     "funding",
     "trading",
+    "closure",
     "portfolio",
     "agents",
     "chat",
@@ -178,6 +179,7 @@ CELERY_TASK_ROUTES = {
     "accounts.sweep_applications": {"queue": "money"},
     "accounts.sweep_changes": {"queue": "money"},
     "accounts.sweep_documents": {"queue": "money"},
+    "closure.*": {"queue": "money"},
     "funding.*": {"queue": "money"},
     "ledger.*": {"queue": "money"},
     "trading.*": {"queue": "money"},
@@ -204,7 +206,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep links": {"task": "funding.sweep_links", "schedule": 5.0},
     "refresh items": {"task": "funding.refresh_items", "schedule": 60.0},
     "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
+    "release held orders": {"task": "trading.release_held", "schedule": 5.0},
     "expire proposals": {"task": "trading.expire_proposals", "schedule": 5.0},
+    "sweep closures": {"task": "closure.sweep_closures", "schedule": 10.0},
     "sweep runs": {"task": "chat.sweep_runs", "schedule": 10.0},
     "heal": {"task": "trading.heal_accounts", "schedule": 60.0},
     "refresh accounts": {"task": "accounts.refresh_accounts", "schedule": 30.0},
@@ -314,17 +318,34 @@ DUPLICATE_GUARD_SECONDS = env.int("DUPLICATE_GUARD_SECONDS", 60)
 ORDER_MAX_NOTIONAL = Decimal(env.str("ORDER_MAX_NOTIONAL", "100000"))
 ORDER_QUOTE_SECONDS = env.int("ORDER_QUOTE_SECONDS", 5)
 ORDER_PRICE_COLLAR = Decimal(env.str("ORDER_PRICE_COLLAR", "0.10"))
+ORDER_MAX_QUANTITY = Decimal(env.str("ORDER_MAX_QUANTITY", "1000000"))
+ORDER_DAILY_NOTIONAL = Decimal(env.str("ORDER_DAILY_NOTIONAL", "1000000"))
+ORDER_DAILY_COUNT = env.int("ORDER_DAILY_COUNT", 10_000)
+ORDER_OPEN_COUNT = env.int("ORDER_OPEN_COUNT", 500)
+ORDER_CONCENTRATION = Decimal(env.str("ORDER_CONCENTRATION", "1"))
+ORDER_STEP_UP_NOTIONAL = Decimal(env.str("ORDER_STEP_UP_NOTIONAL", "25000"))
 TRANSFER_LARGEST = Decimal(env.str("TRANSFER_LARGEST", "50000"))
 TRANSFER_DAILY_AMOUNT = Decimal(env.str("TRANSFER_DAILY_AMOUNT", "50000"))
 TRANSFER_DAILY_COUNT = env.int("TRANSFER_DAILY_COUNT", 10)
 # In New York, on the broker's working days; what comes later is handed in on the next one.
 ACH_CUTOFF = env.time_of_day("ACH_CUTOFF", "19:30")
 ACH_BUSINESS_DAYS = env.int("ACH_BUSINESS_DAYS", 3)
+# What is left of an account that is being closed and is less than this, people have to send.
+CLOSURE_SMALLEST_WITHDRAWAL = Decimal(env.str("CLOSURE_SMALLEST_WITHDRAWAL", "0.01"))
 LEDGER_COMPARE_SECONDS = env.int("LEDGER_COMPARE_SECONDS", 24 * 3600)
 # A difference that is still there after so long is none of news on its way.
 LEDGER_DRIFT_SECONDS = env.int("LEDGER_DRIFT_SECONDS", 60)
+# An order that has waited longer for the opening, or whose price has moved further meanwhile, is
+# suggested to the customer instead of sent.
+QUEUE_STALE_DAYS = env.int("QUEUE_STALE_DAYS", 5)
+QUEUE_GAP = Decimal(env.str("QUEUE_GAP", "0.05"))
+# Positions that differ from our lots for so long wait for people.
+POSITION_DRIFT_SECONDS = env.int("POSITION_DRIFT_SECONDS", 60)
 PROPOSAL_SECONDS = env.int("PROPOSAL_SECONDS", 5 * 60)
 PROPOSAL_BAND = Decimal(env.str("PROPOSAL_BAND", "0.01"))
+PROPOSAL_LAPSED_SECONDS = env.int("PROPOSAL_LAPSED_SECONDS", 24 * 3600)
+PROPOSALS_PENDING = env.int("PROPOSALS_PENDING", 30)
+PROPOSALS_HOURLY = env.int("PROPOSALS_HOURLY", 60)
 
 # --- Live values ------------------------------------------------------------------------------
 FRAME_INTERVAL_MS = env.int("FRAME_INTERVAL_MS", 100)

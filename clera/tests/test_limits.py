@@ -28,10 +28,21 @@ def test_every_view_is_limited_except_the_probes():
 
 def test_every_view_asks_for_a_rate_that_there_is():
     for name, view in views():
-        for method in ("GET", "POST"):
+        for method in ("GET", "POST", "PATCH", "DELETE"):
             rate = rate_of(method, view)
             of_services = {rate_limits.OF_SERVICES + rate} if view.authentication_classes else set()
             assert {rate} | of_services <= settings.RATE_LIMITS.keys(), name
+
+
+CLOSING = (
+    "initiate",
+    "cancel-orders",
+    "liquidate-positions",
+    "withdraw-funds",
+    "close-account",
+    "resume",
+    "cancel-task",
+)
 
 
 def test_what_moves_money_and_opens_accounts_is_closed_when_nobody_can_count():
@@ -48,7 +59,10 @@ def test_what_moves_money_and_opens_accounts_is_closed_when_nobody_can_count():
         "initiate-ach-transfer",
         "process-plaid-token",
         "trade",
+        "account-orders",
+        "account-order",
         "proposal-approve",
+        *(f"{prefix}-{deed}" for prefix in ("closure", "api-closure") for deed in CLOSING),
     }
 
 

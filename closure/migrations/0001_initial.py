@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('settles_on', models.DateField(blank=True, help_text='The day on which what was sold is settled.', null=True)),
                 ('number', models.PositiveSmallIntegerField(default=0)),
                 ('excused', models.JSONField(blank=True, default=list)),
-                ('problem_kind', models.CharField(blank=True, choices=[('SHORT_POSITION', 'Short Position'), ('NEGATIVE_CASH', 'Negative Cash'), ('WITHDRAWAL_RETURNED', 'Withdrawal Returned'), ('WITHDRAWAL_REFUSED', 'Withdrawal Refused'), ('TOO_LITTLE', 'Too Little'), ('CLOSING_REFUSED', 'Closing Refused'), ('STILL_OPEN', 'Still Open')], max_length=20)),
+                ('problem_kind', models.CharField(blank=True, choices=[('SHORT_POSITION', 'Short Position'), ('NEGATIVE_CASH', 'Negative Cash'), ('WITHDRAWAL_RETURNED', 'Withdrawal Returned'), ('WITHDRAWAL_REFUSED', 'Withdrawal Refused'), ('NO_BANK', 'No Bank'), ('TOO_LITTLE', 'Too Little'), ('CLOSING_REFUSED', 'Closing Refused'), ('STILL_OPEN', 'Still Open')], max_length=20)),
                 ('problem', models.CharField(blank=True, max_length=500)),
                 ('about', models.JSONField(blank=True, default=list, help_text='What the problem is about.')),
                 ('stop_asked_at', models.DateTimeField(blank=True, null=True)),

@@ -215,13 +215,22 @@ class Closure(CustomerOwned):
 
     @property
     def is_stoppable(self) -> bool:
-        """Say whether its owner may still stop it."""
-        return self.is_live and self.step in STOPPABLE
+        """Say whether its owner may still stop it: until money may be on its way to the bank."""
+        if not self.is_live or self.step not in STOPPABLE:
+            return False
+        # A late correction leads back from there; what was paid out stays paid out.
+        return not self.steps.exclude(step__in=sorted(STOPPABLE)).exists()
 
     @property
     def takes_two(self) -> bool:
         """Say whether going on sends money again, so that two people have to agree."""
         return self.problem_kind in TAKES_TWO
+
+
+def keep_lease(pk: UUID, *, holder: UUID, seconds: float) -> bool:
+    """Prolong the right to work on a closure, unless it has run out and somebody has it now."""
+    ours = Closure.objects.filter(pk=pk, state=ClosureState.RUNNING, lease_holder=holder)
+    return ours.update(lease_until=Now() + timedelta(seconds=seconds)) == 1
 
 
 def take_lease(pk: UUID, *, holder: UUID, seconds: float) -> bool:

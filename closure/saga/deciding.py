@@ -214,6 +214,7 @@ def _pay_out(facts: Facts) -> Action:
     amount = min(cash, room.most)
     return (
         _look_at_day(today, facts)
+        or _look_at_bank(facts)
         or _look_at_amount(amount, cash=cash, facts=facts)
         or Withdraw(
             id=names.withdrawal_id(facts.closure_id, room.business_date, len(today)), amount=amount
@@ -235,12 +236,21 @@ def _look_at_day(today: Sequence[Withdrawal], facts: Facts) -> Action | None:
     return None
 
 
+def _look_at_bank(facts: Facts) -> Action | None:
+    if facts.is_bank_good:
+        return None
+    problem = "The bank that was named takes no money any more; link another one."
+    return Review(kind=ProblemKind.NO_BANK, problem=problem)
+
+
 def _look_at_amount(amount: Decimal, *, cash: Decimal, facts: Facts) -> Action | None:
     if cash <= 0:
         return Wait(delay=LATER, problem="The broker has not released the cash yet.")
     if cash < facts.smallest:
         problem = f"The {cash} dollars that are left are too little for a bank transfer."
         return Review(kind=ProblemKind.TOO_LITTLE, problem=problem)
+    if facts.room and facts.room.in_books is not None and facts.room.in_books < facts.smallest:
+        return Wait(delay=LATER, problem="Our books do not show the cash that is left yet.")
     if amount < facts.smallest:
         words = "No more may leave on this working day; the rest leaves on the next one."
         return Wait(delay=SELDOM, problem=words)
@@ -267,6 +277,9 @@ def _ask(facts: Facts) -> Action:
 
 
 def _follow(asked: Asked) -> Action:
+    if asked.is_accepted and asked.is_overdue:
+        problem = "The broker has agreed to close the account, and still has not closed it."
+        return Review(kind=ProblemKind.STILL_OPEN, problem=problem)
     if asked.is_accepted:
         return Wait(delay=SHORTLY, problem="The broker is closing the account.")
     if asked.is_refused:

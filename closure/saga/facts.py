@@ -65,6 +65,8 @@ class Room:
 
     business_date: date | None
     most: Decimal
+    # The cash that our own books let leave, or nothing when they do not limit it.
+    in_books: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ class Asked:
     is_undecided: bool
     is_accepted: bool = False
     is_refused: bool = False
+    # The broker took it long ago, and the account is still open.
+    is_overdue: bool = False
     reason: str = ""
 
 
@@ -105,6 +109,7 @@ class Facts:
     withdrawals: Sequence[Withdrawal] = ()
     excused: frozenset[UUID] = frozenset()
     room: Room | None = None
+    is_bank_good: bool = True
     smallest: Decimal = Decimal("0.01")
     number: int = 0
     asked: Asked | None = None

@@ -12,7 +12,7 @@ _STEPS: Final[dict[str, str]] = {
     Step.CANCEL_ORDERS: "Your open orders are being canceled.",
     Step.LIQUIDATE: "What you hold is being sold.",
     Step.SETTLE: "We wait until what was sold is settled.",
-    Step.WITHDRAW: "Your cash is on its way to your bank.",
+    Step.WITHDRAW: "Your cash is being paid out to your bank.",
     Step.CLOSE: "The broker is being asked to close your account.",
     Step.DONE: "Your account is closed.",
 }

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # An account's status is told sooner than this after it has changed.
 NEWS_COMES_WITHIN: Final = timedelta(minutes=1)
+# A broker that has taken the request closes the account sooner than this.
+CLOSED_WITHIN: Final = timedelta(days=1)
 # What was traded longer ago than this is settled.
 SETTLED_AFTER: Final = timedelta(days=7)
 _MOST_NUMBERS: Final = 12
@@ -217,17 +219,26 @@ def _settlement(*, at: datetime) -> Any:
 def _cash(closure: Closure, held: _Held, *, at: datetime) -> dict[str, Any]:
     ours, others = _split(closure)
     cash = held.cash if held.is_known(at=at) else None
-    room = None
-    if closure.step == Step.WITHDRAW:
-        told = transfers.withdrawal_room(account_id=closure.account_id, at=at)
-        room = facts.Room(business_date=told.business_date, most=told.most)
+    paying = _paying(closure, at=at) if closure.step == Step.WITHDRAW else {}
     return {
+        **paying,
         "cash": None if cash is None else cash.cash,
         "withdrawable": None if cash is None else cash.withdrawable,
         "withdrawals": [_withdrawal(each) for each in ours],
         "others_moving": sum(selectors.is_unfinished(each) for each in others),
-        "room": room,
-        "asked": _asked(closure),
+        "asked": _asked(closure, at=at),
+    }
+
+
+def _paying(closure: Closure, *, at: datetime) -> dict[str, Any]:
+    """Say whether money may be sent to the bank, and how much of it."""
+    told = transfers.withdrawal_room(account_id=closure.account_id, at=at)
+    bank = closure.relationship
+    return {
+        "room": facts.Room(
+            business_date=told.business_date, most=told.most, in_books=told.available
+        ),
+        "is_bank_good": selectors.is_good(bank, principal=SYSTEM),
     }
 
 
@@ -272,7 +283,7 @@ def _withdrawal(transfer: "Transfer") -> facts.Withdrawal:
     )
 
 
-def _asked(closure: Closure) -> facts.Asked | None:
+def _asked(closure: Closure, *, at: datetime) -> facts.Asked | None:
     name = names.request_id(closure.pk, closure.number)
     request = selectors.get_request(principal=SYSTEM, request_id=name)
     if request is None:
@@ -281,5 +292,6 @@ def _asked(closure: Closure) -> facts.Asked | None:
         is_undecided=request.state in UNDECIDED,
         is_accepted=request.is_accepted,
         is_refused=request.state == IntentState.REJECTED,
+        is_overdue=request.settled_at is not None and request.settled_at + CLOSED_WITHIN <= at,
         reason=request.reason,
     )

@@ -7,7 +7,7 @@ from accounts import services as accounts
 from closure import selectors
 from closure.models import ClosingRequest, Closure
 from closure.services import notices, steering
-from closure.states import ClosureState, ProblemKind
+from closure.states import ASKS_ANEW, STOPPABLE, ClosureState
 from core import audit
 from core.auth import SYSTEM, Principal, acting_as
 from core.clock import database_now
@@ -76,8 +76,8 @@ def resume(*, staff: Principal, closure_id: UUID, reason: str, at: datetime) -> 
     with acting_as(staff):
         closure = _locked(closure_id)
         _demand_review(closure)
-        _bank_for(closure)
         if closure.takes_two:
+            _bank_for(closure)
             closure.resume_asked_at, closure.resume_asked_by = at, staff.name[:300]
             closure.resume_reason = why
             closure.save()
@@ -120,12 +120,13 @@ def _bank_for(closure: Closure) -> UUID:
 
 
 def _go_on(closure: Closure, staff: Principal, *, reason: str, at: datetime) -> None:
-    bank_id = _bank_for(closure)
+    # Where no money is sent, the bank stays as its owner has named it.
+    bank_id = _bank_for(closure) if closure.takes_two else closure.relationship_id
     if bank_id != closure.relationship_id:
         closure.relationship_id = bank_id
         closure.log("bank_changed", at=at, bank=str(bank_id))
     closure.excused = sorted({*closure.excused, *closure.about})
-    if closure.problem_kind == ProblemKind.CLOSING_REFUSED:
+    if closure.problem_kind in ASKS_ANEW:
         closure.number += 1
     closure.clear_problem()
     closure.resume_asked_at, closure.resume_asked_by, closure.resume_reason = None, "", ""
@@ -141,7 +142,7 @@ def hand_back(*, staff: Principal, closure_id: UUID, reason: str, at: datetime) 
     """
     Stop a closure and leave the account to its owner; what is on its way to the bank goes on.
 
-    Before the first withdrawal it is stopped as its owner would, sales included.
+    Before money is paid out it is stopped as its owner would, sales included.
 
     :raises NotFound: there is no such closure.
     :raises Invalid: no reason is given.
@@ -155,7 +156,7 @@ def hand_back(*, staff: Principal, closure_id: UUID, reason: str, at: datetime) 
             raise NotStoppable
         _record("closure.handed_back", staff, closure, reason=why)
         closure.log("handed_back", at=at)
-        if closure.is_stoppable:
+        if closure.step in STOPPABLE:
             _ask_to_stop(closure, staff, at=at)
         else:
             if closure.lease_until is not None and closure.lease_until > database_now():

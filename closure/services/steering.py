@@ -8,7 +8,7 @@ import structlog
 
 from accounts import services as accounts
 from closure.models import Closure
-from closure.models.closures import take_lease
+from closure.models.closures import keep_lease, take_lease
 from closure.saga import SHORTLY, actions, next_action
 from closure.services import notices, reading
 from closure.services.acting import Done, perform
@@ -25,7 +25,7 @@ logger = structlog.get_logger()
 BATCH: Final = 20
 # One pass asks the broker a few times, each within its deadline; whoever dies is waited for so
 # long.
-LEASE_SECONDS: Final = 120
+LEASE_SECONDS: Final = 35
 # So many actions may follow each other before another closure has its turn.
 _MOST_ACTIONS: Final = 20
 # After something that we cannot name.
@@ -76,7 +76,7 @@ def advance(closure_id: UUID, *, at: datetime) -> bool:
 def _pass(closure_id: UUID, *, holder: UUID, at: datetime) -> bool:
     """Do one action, and say whether another one follows at once."""
     with acting_as(SYSTEM):
-        closure = Closure.objects.select_related("account").get(pk=closure_id)
+        closure = Closure.objects.select_related("account", "relationship").get(pk=closure_id)
     sending.release_connection()
     try:
         facts = reading.gather(closure, at=at)
@@ -84,11 +84,19 @@ def _pass(closure_id: UUID, *, holder: UUID, at: datetime) -> bool:
         done = Done(delay=SHORTLY, problem=error.detail)
     else:
         failpoint("closure.read")
+        if not _is_still_ours(closure_id, holder):
+            return False
         done = perform(closure, next_action(facts), at=at)
     failpoint("closure.acted")
     goes_on = _record(closure_id, done, holder=holder, at=at)
     failpoint("closure.recorded")
     return goes_on
+
+
+def _is_still_ours(closure_id: UUID, holder: UUID) -> bool:
+    """Claim the time to act: reading may have taken so long that others have decided since."""
+    with acting_as(SYSTEM):
+        return keep_lease(closure_id, holder=holder, seconds=LEASE_SECONDS)
 
 
 def _record(closure_id: UUID, done: Done, *, holder: UUID, at: datetime) -> bool:
@@ -124,7 +132,7 @@ def _take_in(closure: Closure, done: Done, *, at: datetime) -> None:
     elif not closure.problem_kind:
         closure.note_problem(done.problem)
     if done.delay is not None:
-        closure.next_at = at + done.delay
+        closure.next_at = at if is_stopped else at + done.delay
         closure.free()
     closure.save()
 

@@ -246,6 +246,20 @@ class TestPayingOut:
         assert next_action(small).kind == ProblemKind.TOO_LITTLE
         assert next_action(cash(Step.WITHDRAW, "-1")).kind == ProblemKind.NEGATIVE_CASH
 
+    def test_a_bank_that_takes_nothing_any_more_is_for_people(self):
+        given = cash(Step.WITHDRAW, is_bank_good=False)
+
+        assert next_action(given).kind == ProblemKind.NO_BANK
+        # What has arrived needs no bank any more.
+        assert next_action(cash(Step.WITHDRAW, "0", is_bank_good=False)).to == Step.CLOSE
+
+    def test_cash_that_our_books_do_not_show_is_not_said_to_leave_tomorrow(self):
+        room = Room(business_date=MONDAY, most=Decimal(0), in_books=Decimal(0))
+
+        assert "books" in next_action(cash(Step.WITHDRAW, room=room)).problem
+        used_up = replace(room, in_books=Decimal(100))
+        assert "working day" in next_action(cash(Step.WITHDRAW, room=used_up)).problem
+
 
 class TestClosing:
     def test_asks_once_and_only_an_empty_account(self):
@@ -264,6 +278,7 @@ class TestClosing:
         assert isinstance(after(is_accepted=True), actions.Wait)
         assert after(is_refused=True, reason="cash").kind == ProblemKind.CLOSING_REFUSED
         assert after() == actions.AskAgain()
+        assert after(is_accepted=True, is_overdue=True).kind == ProblemKind.STILL_OPEN
 
 
 def test_five_steps_are_counted():

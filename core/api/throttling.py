@@ -1,5 +1,6 @@
 """How often a credential may ask: every view is limited, each by the class of what it does."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
@@ -42,6 +43,8 @@ class PerPrincipal(BaseThrottle):
 
 
 def rate_of(method: str, view: "APIView") -> str:
-    """Name the rate that a view asks for, or the one for reading or writing."""
-    declared: str | None = getattr(view, "rate", None)
+    """Name the rate a view asks for, perhaps by method, or the one for reading or writing."""
+    declared: str | Mapping[str, str] | None = getattr(view, "rate", None)
+    if isinstance(declared, Mapping):
+        declared = declared.get(method)
     return declared or ("read" if method in SAFE_METHODS else "write")

@@ -19,7 +19,8 @@ class Role(StrEnum):
 
 # Whoever works here sees how everything stands. Members, roles and sessions are a superuser's.
 _SEEN: Final = (
-    "accounts", "agents", "chat", "core", "funding", "ledger", "market", "portfolio", "trading",
+    "accounts", "agents", "chat", "closure", "core", "funding", "ledger", "market", "portfolio",
+    "trading",
 )  # fmt: skip
 GRANTS: Final[dict[Role, frozenset[str]]] = {
     Role.VIEWER: frozenset(f"{app}.view_*" for app in _SEEN),
@@ -27,18 +28,28 @@ GRANTS: Final[dict[Role, frozenset[str]]] = {
         {
             "accounts.operate_brokerageaccount",
             "accounts.reveal_pii",
+            "closure.operate_closure",
             "funding.propose_verdict",
             "funding.resolve_transferreturn",
             "ledger.propose_drift",
+            "trading.cancel_order",
+            "trading.order_killswitch",
+            "trading.propose_positiondrift",
         }
     ),
     Role.APPROVER: frozenset(
         {
             "accounts.approve_brokerageaccount",
+            "closure.confirm_closure",
             "core.manage_apikey",
             "funding.change_transferlimit",
             "funding.confirm_verdict",  # settles what the broker shows no trace of
             "ledger.resolve_drift",
+            "trading.change_restrictedsymbol",
+            "trading.change_risklimit",
+            "trading.confirm_positiondrift",
+            "trading.lift_killswitch",
+            "trading.settle_order",  # of which the broker shows no trace
         }
     ),
 }

@@ -97,7 +97,7 @@ class Deeds(ReadOnlyAdmin):
         """Ask on a page whether it is meant, and do it when the answer comes."""
         row = self.demand_row(request, object_id)
         back = self.page_of(row)
-        form = self.form_of(request, deed)
+        form = self.form_of(request, deed, self.filled_in(row))
         if form.is_valid():
             do = partial(deed.do, who(request), row, form.cleaned_data)
             if deed.asks_broker:
@@ -111,10 +111,17 @@ class Deeds(ReadOnlyAdmin):
                 return HttpResponseRedirect(back)
         return self.page(request, deed, form, back=back, facts=self.facts_of(row))
 
-    def form_of(self, request: HttpRequest, question: Question) -> forms.Form:
+    def form_of(
+        self, request: HttpRequest, question: Question, known: Mapping[str, Any] | None = None
+    ) -> forms.Form:
         """Fill the form with what was sent: only a POST does anything, even an empty one."""
         sent = request.POST if request.method == "POST" else None
-        return question.form(sent, initial=request.GET.dict() if self.links_fill_in else None)
+        linked = request.GET.dict() if self.links_fill_in else {}
+        return question.form(sent, initial={**(known or {}), **linked})
+
+    def filled_in(self, _row: Any) -> Mapping[str, Any]:
+        """Say what a form about a row begins with, so that nobody loses it by leaving it out."""
+        return {}
 
     def page(
         self, request: HttpRequest, question: Question, form: forms.Form, **shown: Any

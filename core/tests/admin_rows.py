@@ -14,6 +14,7 @@ from core.db.sealed import seal_into
 from core.ids import new_id
 from core.inbox import MAX_ATTEMPTS
 from core.models import IdempotencyRow, InboxEvent, LeaseRow, StreamCursor
+from core.tests.proposal_rows import proposal_of
 
 SSN, BANK_NUMBER = "666-55-4321", "123456789"
 SAID = "what the customer said"
@@ -85,9 +86,16 @@ def papers_of(account):
         values_index="index-of-values",
         sealed_payload=b"Wintersheim",
     )
-    model("accounts.AccountFeed").objects.create(**owner, last_seq=1)
+    feed, _ = model("accounts.AccountFeed").objects.get_or_create(
+        account=account, defaults={"user_id": account.user_id, "last_seq": 0}
+    )
+    feed.last_seq += 1
+    feed.save()
     model("accounts.AccountEvent").objects.create(
-        **owner, seq=1, kind="account.status", payload={"status": "ACTIVE", "is_frozen": False}
+        **owner,
+        seq=feed.last_seq,
+        kind="account.status",
+        payload={"status": "ACTIVE", "is_frozen": False},
     )
     model("accounts.Preferences").objects.create(user_id=account.user_id)
     audit.record(
@@ -229,33 +237,107 @@ def order_of(account):
     return order
 
 
-def proposal_of(account, order):
-    proposal = model("trading.Proposal").objects.create(
+def lots_of(account, order):
+    owner = {"user_id": account.user_id, "account": account}
+    lot = model("trading.Lot").objects.create(
+        **owner,
         id=new_id(),
-        user_id=account.user_id,
-        account=account,
-        run_id=new_id(),
-        tool_call_id="call-1",
-        symbol="AAPL",
-        side="BUY",
-        notional=Decimal(25),
-        quote_price=250,
-        quote_as_of=NOW,
-        price_low=240,
-        price_high=260,
-        hash="f" * 64,
-        state="APPROVED",
+        root_id=new_id(),
         order=order,
-        expires_at=NOW,
+        symbol="AAPL",
+        quantity=Decimal("0.2"),
+        remaining=Decimal("0.1"),
+        cost=Decimal(50),
+        cost_left=Decimal(25),
+        wash_added=Decimal(5),
+        basis_source="TRADE",
+        acquired_at=NOW,
     )
-    model("trading.Approval").objects.create(
+    model("trading.LotClosing").objects.create(
+        **owner,
+        id=new_id(),
+        lot=lot,
+        fill_id=new_id(),
+        order_id=order.pk,
+        root_id=lot.root_id,
+        symbol="AAPL",
+        wash_symbol="AAPL",
+        quantity=Decimal("0.1"),
+        proceeds=Decimal(20),
+        basis=Decimal(25),
+        gain=Decimal(-5),
+        disallowed=Decimal(5),
+        term="SHORT",
+        closed_at=NOW,
+        closed_on=NOW.date(),
+    )
+    model("trading.LotPreference").objects.create(**owner, method="HIFO", set_by="customer:one")
+
+
+def told_of(account, order):
+    """What else is known of its shares: fills, other movements, and where the broker differs."""
+    owner = {"user_id": account.user_id, "account": account}
+    model("trading.LotBook").objects.create(**owner, symbol="AAPL", quantity=Decimal("0.1"))
+    report = {"user_id": account.user_id, "order": order}
+    model("trading.VoidExecution").objects.create(**report, execution_id=str(uuid4()))
+    model("trading.OrderReport").objects.create(
+        **report, origin="EVENT", kind="fill", status="filled", body={"order": {"symbol": "AAPL"}}
+    )
+    model("trading.ShareMovement").objects.create(
+        **owner, external_id=str(uuid4()), kind="SPLIT", symbol="AAPL", quantity=Decimal(3),
+        basis_source="UNKNOWN", is_void=True, at=NOW,
+    )  # fmt: skip
+    model("trading.PositionDrift").objects.create(
+        **owner,
+        symbol="AAPL",
+        ours=Decimal("0.1"),
+        theirs=Decimal("0.3"),
+        state="PROPOSED",
+        remedy="ADOPT",
+        note="Ticket 1",
+        proposed_by="staff:1",
+        proposed_at=NOW,
+    )
+
+
+def controls_of(account):
+    set_by = {"set_by": "staff:1", "user_id": account.user_id}
+    model("trading.RiskLimit").objects.create(
+        **set_by, account=account, max_notional=Decimal(5000), note="Ticket 1"
+    )
+    symbol = "".join(letter for letter in account.account_number if letter.isdigit())
+    model("trading.RestrictedSymbol").objects.create(
+        **set_by, symbol=f"X{symbol}", reason="Ticket 1"
+    )
+    model("trading.KillSwitch").objects.create(
+        scope="ACCOUNT", target=str(account.pk), reason="Ticket 1", ordered_by="staff:1",
         user_id=account.user_id,
-        proposal=proposal,
-        approved_by="customer:one",
-        hash=proposal.fingerprint(),
-        text=proposal.text,
-        price=250,
+    )  # fmt: skip
+
+
+def closure_of(account):
+    owner = {"user_id": account.user_id, "account": account}
+    bank = model("funding.AchRelationship").objects.filter(account=account).first()
+    closure = model("closure.Closure").objects.create(
+        **owner,
+        relationship=bank,
+        step="WITHDRAW",
+        state="NEEDS_REVIEW",
+        confirmation_number=f"CLR-{uuid4().hex[:12].upper()}",
+        confirmations=[{"what": "confirm_liquidation", "by": "customer:one", "at": str(NOW)}],
+        sales={"AAPL": {"number": 1, "problem": "The broker rejected the order."}},
+        problem_kind="WITHDRAWAL_RETURNED",
+        problem="The bank has sent a withdrawal back: R03",
+        about=[str(uuid4())],
     )
+    model("closure.ClosureStep").objects.create(
+        user_id=account.user_id,
+        closure=closure,
+        step="LIQUIDATE",
+        what="sales_sent",
+        details={"orders": [str(uuid4())]},
+    )
+    model("closure.ClosingRequest").objects.create(**owner, closure=closure, state="REJECTED")
 
 
 def talk_of(account):
@@ -304,6 +386,11 @@ def one_of_everything(number):
         papers_of(account)
         money_of(account)
         ledger_of(account)
-        proposal_of(account, order_of(account))
+        order = order_of(account)
+        proposal_of(account, order, at=NOW)
+        lots_of(account, order)
+        told_of(account, order)
+        closure_of(account)
+        controls_of(account)
         talk_of(account)
         machinery_of(number)

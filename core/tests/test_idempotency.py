@@ -90,6 +90,22 @@ class TestClaim:
 
         assert claim(request(key=None, allows_duplicate=True))
 
+    def test_what_was_refused_is_no_first_tap(self):
+        refused = request(key="k1")
+        claim(refused)
+        idempotency.store_response(refused, status=422, body='{"code":"risk_refused"}')
+
+        assert claim(request(key="k2"))
+
+    @pytest.mark.parametrize("status", [200, 201, 202])
+    def test_what_had_an_effect_is_a_first_tap_once_answered(self, status):
+        done = request(key="k1")
+        claim(done)
+        idempotency.store_response(done, status=status, body="{}")
+
+        with pytest.raises(idempotency.PossibleDuplicate):
+            claim(request(key="k2"))
+
     def test_a_rolled_back_claim_stores_no_answer(self):
         made = request()
         with transaction.atomic():

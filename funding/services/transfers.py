@@ -210,6 +210,8 @@ class Room:
 
     business_date: date | None
     most: Decimal
+    # The cash that may be withdrawn as far as the ledger knows; nothing where it sets no limit.
+    available: Decimal | None
 
 
 def withdrawal_room(*, account_id: UUID, at: datetime) -> Room:
@@ -227,7 +229,7 @@ def withdrawal_room(*, account_id: UUID, at: datetime) -> Room:
             cash=ledger_selectors.cash_of(account_id=account_id),
             at=at,
         )
-    return Room(plan.business_date, limits.left(facts))
+    return Room(plan.business_date, limits.left(facts), facts.available)
 
 
 def _record(

@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE_LINES = 400
 FUNCTION_LINES = 50
 APPS = (
-    "clera", "console", "chat", "agents", "portfolio", "trading", "funding", "ledger", "accounts",
-    "market", "core", "sandbox", "benchmarks",
+    "clera", "console", "chat", "agents", "portfolio", "closure", "trading", "funding", "ledger",
+    "accounts", "market", "core", "sandbox", "benchmarks",
 )  # fmt: skip
 
 

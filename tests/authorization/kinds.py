@@ -37,6 +37,7 @@ class Rows:
     proposal: str
     conversation: str
     run: str
+    closure: str
     # Not ids: what else a request about these things must say.
     proposal_hash: str
     email: str

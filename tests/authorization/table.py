@@ -18,6 +18,7 @@ put the ids of others into every one of them. `python -m tests.authorization` pr
 from typing import Final
 
 from tests.authorization.kinds import (
+    Route,
     Who,
     of_account,
     of_customer,
@@ -30,6 +31,46 @@ from tests.authorization.kinds import (
     tool,
 )
 from tests.authorization.requests import application, bank, passport, question
+
+
+def closures(prefix: str) -> tuple[Route, ...]:
+    """Closing an account, under one of its two prefixes; each customer has a stopped closure."""
+    account, reads, money = "<str:account_id>", "funding:read", "funding:write"
+    return (
+        of_account("GET", f"{prefix}/check-readiness/{account}", scope=reads),
+        of_account(
+            "POST", f"{prefix}/initiate/{account}", scope=money, ok=202, answers={Who.CLOSED: 422},
+            body=lambda it: {
+                "ach_relationship_id": it.bank, "confirm_liquidation": True,
+                "confirm_irreversible": True,
+            },
+        ),
+        of_account("GET", f"{prefix}/status/{account}", scope=reads),
+        of_account("GET", f"{prefix}/progress/{account}", scope=reads),
+        of_account("GET", f"{prefix}/settlement-status/{account}", scope=reads),
+        of_account("GET", f"{prefix}/withdrawal-status/{account}/<str:transfer_id>", scope=reads),
+        of_account(
+            "POST", f"{prefix}/cancel-orders", scope=money, ok=409,
+            body=lambda it: {"account_id": it.account},
+        ),
+        of_account(
+            "POST", f"{prefix}/liquidate-positions", scope=money, ok=409,
+            body=lambda it: {"account_id": it.account},
+        ),
+        of_account(
+            "POST", f"{prefix}/withdraw-funds/{account}", scope=money, ok=409,
+            body=lambda it: {"ach_relationship_id": it.bank},
+        ),
+        of_account(
+            "POST", f"{prefix}/close-account/{account}", scope=money, ok=409,
+            body=lambda it: {"final_confirmation": True},
+        ),
+        of_account("POST", f"{prefix}/resume/{account}", scope=money, ok=409),
+        of_account("GET", f"{prefix}/task-status/{account}", scope=reads),
+        of_account("POST", f"{prefix}/cancel-task/{account}", scope=money, ok=202),
+        own("GET", f"{prefix}/all-active-tasks", scope=reads),
+    )  # fmt: skip
+
 
 ROUTES: Final = (
     # core
@@ -125,7 +166,7 @@ ROUTES: Final = (
     of_account(
         "POST", "api/trade", scope="trading:write", ok=201,
         body=lambda it: {
-            "account_id": it.account, "ticker": "AAPL", "side": "BUY", "notional_amount": "5.00",
+            "account_id": it.account, "ticker": "AAPL", "side": "BUY", "notional_amount": "6.25",
         },
         answers={Who.CLOSED: 422},
     ),
@@ -136,8 +177,48 @@ ROUTES: Final = (
     of_account(
         "DELETE", "api/portfolio/<str:account_id>/orders/<str:order_id>", scope="trading:write"
     ),
+    of_account("GET", "api/account/<str:account_id>/orders", scope="trading:read"),
+    of_account(
+        "POST", "api/account/<str:account_id>/orders", scope="trading:write", ok=201,
+        body=lambda it: {"symbol": "AAPL", "side": "buy", "notional": "7.25"},
+        headers={"Idempotency-Key": "an order"},
+        answers={Who.CLOSED: 422},
+    ),
+    of_account("DELETE", "api/account/<str:account_id>/orders", scope="trading:write"),
+    of_account(
+        "POST", "api/account/<str:account_id>/orders/preview", scope="trading:write",
+        body=lambda it: {"symbol": "AAPL", "side": "buy", "notional": "5.00"},
+    ),
+    of_account(
+        "GET", "api/account/<str:account_id>/orders/<str:order_id>", scope="trading:read"
+    ),
+    # It is for dollars.
+    of_account(
+        "PATCH", "api/account/<str:account_id>/orders/<str:order_id>", scope="trading:write",
+        ok=422, body=lambda it: {"qty": "2"}, headers={"Idempotency-Key": "a change"},
+    ),
+    of_account(
+        "DELETE", "api/account/<str:account_id>/orders/<str:order_id>", scope="trading:write",
+        ok=202,
+    ),
+    of_account(
+        "GET", "api/account/<str:account_id>/orders/<str:order_id>/history", scope="trading:read"
+    ),
+    own("GET", "api/snaptrade/pending-orders", scope="trading:read"),
+    # It is at the broker.
+    of_customer(
+        "DELETE", "api/snaptrade/queued-order/<uuid:order_id>", scope="trading:write", ok=400
+    ),
+    shared("GET", "api/snaptrade/market-status", scope="trading:read"),
     of_account("GET", "api/portfolio/<str:account_id>/positions", scope="trading:read"),
     of_account("GET", "api/account/<str:account_id>/balance", scope="trading:read"),
+    of_account("GET", "api/account/<str:account_id>/lots", scope="trading:read"),
+    of_account("GET", "api/account/<str:account_id>/gains", scope="trading:read"),
+    of_account("GET", "api/account/<str:account_id>/lot-method", scope="trading:read"),
+    of_account(
+        "PUT", "api/account/<str:account_id>/lot-method", scope="trading:write",
+        body=lambda it: {"method": "HIFO"},
+    ),
     own("GET", "api/proposals", scope="trading:read"),
     of_customer("GET", "api/proposals/<uuid:proposal_id>", scope="trading:read"),
     of_customer(
@@ -146,6 +227,9 @@ ROUTES: Final = (
         answers={Who.CLOSED: 422},
     ),
     of_customer("POST", "api/proposals/<uuid:proposal_id>/reject", scope="trading:write"),
+    # closure
+    *closures("account-closure"),
+    *closures("api/account-closure"),
     # portfolio
     of_account(
         "GET", "api/portfolio/value", scope="portfolio:read",
@@ -193,6 +277,8 @@ TASKS: Final = (
     task("accounts.sweep_mirror"),
     task("chat.answer_message", run_id="run"),
     task("chat.sweep_runs"),
+    task("closure.advance_closure", closure_id="closure"),
+    task("closure.sweep_closures"),
     task("core.anchor_audit"),
     task("core.beat_heartbeat"),
     task("core.beat_heartbeat_agents"),
@@ -222,11 +308,16 @@ TASKS: Final = (
     task("trading.expire_proposals"),
     task("trading.follow_events"),
     task("trading.heal_accounts"),
+    task("trading.obey_switches"),
+    task("trading.release_held"),
     task("trading.sweep_orders"),
     task("trading.sync_holdings", account_id="account"),
 )
 
 TOOLS: Final = (
     tool("get_portfolio_summary"),
-    tool("propose_trade", "symbol", "side", "notional", "quantity"),
+    tool(
+        "propose_trade", "symbol", "side", "notional", "quantity", "order_type", "limit_price",
+        "stop_price", "trail_price", "trail_percent", "time_in_force", "extended_hours",
+    ),
 )

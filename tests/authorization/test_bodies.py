@@ -27,6 +27,7 @@ _VOLATILE = re.compile(
     r"|datetime\.datetime\([^()]*\)"
     r"|\\\\x[0-9a-f]+"  # sealed bytes
     r"|\b[0-9a-f]{64}\b"  # a fingerprint
+    r"|\bCLR-[0-9A-F]{12}\b"  # a confirmation number
 )
 
 

@@ -20,7 +20,12 @@ pytestmark = pytest.mark.django_db
 ADA, BOB = "customer-1", "customer-2"
 MODELS = pytest.mark.parametrize("model", customer_models(), ids=lambda model: model._meta.label)
 # Tables that say whose a row is and belong to no customer, and why that is so.
-OF_NOBODY = {"core_auditentry": "who did what about whom: added to by all, read by staff alone"}
+OF_NOBODY = {
+    "core_auditentry": "who did what about whom: added to by all, read by staff alone",
+    "trading_risklimit": "the desk's rules; each order is judged by the row for everybody, too",
+    "trading_restrictedsymbol": "the desk's rules, the same for everybody",
+    "trading_killswitch": "the desk's rules; one of them may stop everybody",
+}
 GUARDED = [route for route in table.ROUTES if route.scope and route.kind != "shared"]
 NAMING = [route for route in GUARDED if route.kind in {"of an account", "of a customer"}]
 READING = [route for route in NAMING if route.method == "GET"]

@@ -133,7 +133,8 @@ class TestAThousandCalls:
         pairs = zip(wanted, refused, strict=True)
         assert [call for call, is_no in pairs if is_extra(call) and not is_no] == []
         changed = {key for key, _ in contents().items() ^ world.contents.items()}
-        assert changed <= {("trading_proposal", world.ada.rows.user)}
+        adas = world.ada.rows.user
+        assert changed <= {("trading_proposal", adas), ("trading_proposalline", adas)}
         with acting_as(SYSTEM):
             proposals = apps.get_model("trading.Proposal").objects.filter(run_id=context.run_id)
             owners = set(proposals.values_list("user_id", "account_id"))

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.tests.factories import make_account
+from closure.tests.factories import stopped_closure
 from core.auth import SYSTEM, acting_as, api_keys
 from core.auth.principals import ACT_FOR, ROUTE_SCOPES
 from core.models import CustomerOwned
@@ -152,6 +153,7 @@ class World:
         with acting_as(SYSTEM):
             _papers_of(account)
             transfer = _transfer_of(bank)
+            closure = stopped_closure(bank)
             type(account).objects.filter(pk=account.pk).update(vendor_status=status)
         rows = Rows(
             user=user,
@@ -163,6 +165,7 @@ class World:
             proposal=str(proposal.pk),
             conversation=str(conversation.pk),
             run=str(run.pk),
+            closure=str(closure.pk),
             proposal_hash=proposal.hash,
             email=f"new-{email}",
         )

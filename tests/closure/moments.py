@@ -30,3 +30,15 @@ def told(world):
         events = apps.get_model("accounts.AccountEvent").objects
         found = events.filter(account_id=world.account.pk, kind="closure.updated")
         return list(found.order_by("seq").values_list("payload", flat=True))
+
+
+def during(vendor, name, happen):
+    """Let something happen once, while a vendor is being read."""
+    original = getattr(vendor, name)
+
+    def call(*args, **kwargs):
+        setattr(vendor, name, original)
+        happen()
+        return original(*args, **kwargs)
+
+    setattr(vendor, name, call)

@@ -187,7 +187,7 @@ def test_killed_at_some_of_its_edges_it_ends_the_same(close_one):
     assert_ended_the_same(world, None)
     assert edges.count > 100
 
-    for die_at in range(edges.count // 8, edges.count, edges.count // 4):
+    for die_at in range(edges.count // 5, edges.count, edges.count // 3):
         assert_ended_the_same(close_one(die_at)[0], die_at)
 
 

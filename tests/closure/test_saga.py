@@ -15,7 +15,7 @@ from core.errors import Invalid, NotFound
 from core.intents.states import IntentState
 from funding.services import dates, rules, transfers
 from funding.tests.factories import make_transfer
-from tests.closure.moments import morning, told
+from tests.closure.moments import during, morning, told
 from trading import risk
 from trading import services as trading
 from trading.tests.factories import buy
@@ -216,6 +216,38 @@ class TestStopping:
         with pytest.raises(review.NotStoppable):
             review.hand_back(staff=ANNA, closure_id=world.closure.pk, reason="again", at=world.at)
 
+    def test_once_money_has_left_only_staff_stops_it_wherever_it_is_led_back_to(self, world):
+        world.customer(cash="100.00", positions={"AAPL": "3"})
+        world.exchange.positions, kept = {}, world.exchange.positions
+        world.initiate()
+        assert world.advance().step == Step.WITHDRAW
+        world.arrive()
+        world.exchange.positions = kept  # as after a late correction
+        assert world.advance().step == Step.LIQUIDATE
+
+        with pytest.raises(wishes.NotStoppable):
+            wishes.stop(
+                principal=customer(world.account.user_id), account_id=world.account.pk, at=world.at
+            )
+        review.hand_back(staff=ANNA, closure_id=world.closure.pk, reason="Ticket 4", at=world.at)
+        assert world.advance(seconds=1).state == ClosureState.CANCELED
+        assert world.orders()[0].cancel_asked_at is not None
+
+    def test_a_wish_that_comes_while_the_broker_is_read_is_heard_at_once(self, world):
+        world.customer(cash="100.00")
+        world.exchange.unsettled = Decimal(50)
+        world.initiate()
+        owner = customer(world.account.user_id)
+
+        def and_wish():
+            wishes.stop(principal=owner, account_id=world.account.pk, at=world.at)
+
+        during(world.exchange, "get_cash", and_wish)
+        row = world.advance()
+
+        assert (row.state, row.next_at <= world.at) == (ClosureState.RUNNING, True)
+        assert world.advance(seconds=1).state == ClosureState.CANCELED
+
     def test_a_new_one_may_be_asked_for_afterwards(self, world):
         world.customer(cash="100.00")
         first = world.initiate()
@@ -241,6 +273,19 @@ class TestWorkers:
 
         assert not steering.advance(closure.pk, at=world.at)
         assert world.advance().step == Step.READINESS
+
+    def test_who_reads_for_so_long_that_another_has_taken_over_does_nothing(self, world):
+        world.customer(positions={"AAPL": "3"})
+        closure = world.initiate()
+
+        def and_lose():
+            with acting_as(SYSTEM):
+                Closure.objects.filter(pk=closure.pk).update(lease_holder=closure.pk)
+
+        during(world.exchange, "list_positions", and_lose)
+        world.advance()
+
+        assert (world.orders(), world.row().lease_holder) == ([], closure.pk)
 
     def test_one_that_breaks_does_not_stop_the_others(self, world):
         world.customer(cash="0.00")

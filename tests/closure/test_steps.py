@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.tests.factories import customer
+from closure.models import Closure
 from closure.saga import names
 from closure.services import review
 from closure.states import ClosureState, ProblemKind, Step
@@ -259,6 +260,27 @@ class TestCash:
 
         assert world.advance().state == ClosureState.DONE
         assert world.funds.payments[-1].broker_relationship_id == bank.broker_relationship_id
+
+    def test_a_bank_that_is_unlinked_meanwhile_is_replaced_when_two_say_so(self, world):
+        world.customer(cash="100.00")
+        world.initiate()
+        with acting_as(SYSTEM):
+            type(world.bank).objects.filter(pk=world.bank.pk).update(vendor_status="CANCELED")
+            Closure.objects.filter(pk=world.closure.pk).update(step=Step.WITHDRAW)
+
+        row = world.advance()
+        assert (row.state, row.problem_kind) == (ClosureState.NEEDS_REVIEW, ProblemKind.NO_BANK)
+        with pytest.raises(review.NoBank):
+            review.resume(staff=ANNA, closure_id=row.pk, reason="Ticket 3", at=world.at)
+        bank = make_bank(world.account)
+        review.resume(staff=ANNA, closure_id=row.pk, reason="Ticket 3", at=world.at)
+        assert world.row().state == ClosureState.NEEDS_REVIEW
+        review.confirm_resume(staff=BERT, closure_id=row.pk, at=world.at)
+        world.advance()
+
+        assert [each.broker_relationship_id for each in world.funds.payments] == [
+            bank.broker_relationship_id
+        ]
 
 
 class TestClosing:

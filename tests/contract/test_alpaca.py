@@ -58,3 +58,26 @@ def test_a_snapshot_has_a_trade_a_quote_and_two_days():
     assert Decimal(snapshot["latestTrade"]["p"]) > 0
     assert Decimal(snapshot["latestQuote"]["ap"]) >= 0
     assert Decimal(snapshot["prevDailyBar"]["c"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "json"),
+    [("PATCH", {"qty": "1", "client_order_id": "contract-1"}), ("DELETE", None)],
+)
+def test_changing_an_order_that_is_not_there_is_a_clear_no(method, json):
+    path = f"/v1/trading/accounts/{uuid4()}/orders/{uuid4()}"
+
+    with pytest.raises(VendorRejected) as caught:
+        alpaca.broker().write(method, path, **({"json": json} if json else {}))
+
+    assert caught.value.http_status in {403, 404, 422}
+
+
+@pytest.mark.parametrize("query", [{}, {"nested": "true"}], ids=str)
+def test_an_order_that_is_not_there_is_not_found(query):
+    path = f"/v1/trading/accounts/{uuid4()}/orders/{uuid4()}"
+
+    with pytest.raises(VendorRejected) as caught:
+        alpaca.broker().read(path, params=query)
+
+    assert caught.value.http_status in {403, 404, 422}

@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -66,13 +67,60 @@ class Place:
 
 
 LIMIT = {"order_type": "LIMIT", "units": "1", "limit_price": "100"}
+EXPLICIT = "/api/account/{account_id}/orders"
+# Every amount of an order besides the reference's own three.
+TICKET_KEYS = (
+    *((name,) for name in ("notional", "qty", "stop_price", "trail_price", "trail_percent")),
+    ("take_profit", "limit_price"),
+    ("stop_loss", "stop_price"),
+    ("stop_loss", "limit_price"),
+    ("lots", "0", "quantity"),
+)
+# Without these there is no order, whatever the field itself allows.
+NEEDED = {
+    ("/api/trade", "notional_amount"),
+    ("/api/trade", "units"),
+    ("/api/trade", "limit_price"),
+    *((path, size) for path in (EXPLICIT, f"{EXPLICIT}/preview") for size in ("qty", "notional")),
+}
 RANGES = ("annual_income", "liquid_net_worth", "total_net_worth")
+
+
+def rest_of(keys):
+    """Say what must be around a field of an order for it to be looked at."""
+    size = {} if keys[0] in {"notional", "qty"} else {"qty": "1"}
+    around = {
+        "take_profit": {"take_profit": {}},
+        "stop_loss": {"stop_loss": {"stop_price": "90"}},
+        "lots": {"lots": [{"lot_id": "01a20835-1956-76b5-af5a-20f5e7e8b926"}]},
+    }
+    return size | around.get(keys[0], {})
+
+
+def _traded(keys, desk):
+    return desk.trade | rest_of(keys)
+
+
+def _bought(keys, _desk):
+    return {"symbol": "AAPL", "side": "buy"} | rest_of(keys)
+
+
 # The rest of each body. A new field that takes an amount needs a line here.
 BODIES = {
     Place("POST", "/initiate-ach-transfer", ("amount",)): lambda desk: desk.transfer,
     Place("POST", "/api/trade", ("notional_amount",)): lambda desk: desk.trade,
     Place("POST", "/api/trade", ("units",)): lambda desk: desk.trade,
     Place("POST", "/api/trade", ("limit_price",)): lambda desk: {**desk.trade, **LIMIT},
+    **{Place("POST", "/api/trade", keys): partial(_traded, keys) for keys in TICKET_KEYS},
+    **{
+        Place("POST", path, keys): partial(_bought, keys)
+        for path in (EXPLICIT, f"{EXPLICIT}/preview")
+        for keys in (("limit_price",), *TICKET_KEYS)
+    },
+    **{
+        Place("PATCH", f"{EXPLICIT}/{{order_id}}", (name,)): lambda _desk: {}
+        for name in ("qty", "limit_price", "stop_price", "trail")
+    },
     **{
         Place("POST", "/create-alpaca-account", ("alpacaData", "identity", f"{name}_{end}")): (
             lambda _desk: {"alpacaData": alpaca_data("ada@example.com")}
@@ -127,7 +175,7 @@ class Desk:
         body = json.loads(json.dumps({**BODIES[place](self), **more}))
         inner = body
         for key in place.keys[:-1]:
-            inner = inner[key]
+            inner = inner[int(key)] if key.isdigit() else inner[key]
         inner.pop(place.keys[-1], None)
         if text is not None:
             inner[place.keys[-1]] = "@"
@@ -182,7 +230,7 @@ def nonsense_for(place):
     yield f'"1.{"0" * (field.places + 1)}"'
     if not field.allow_zero:
         yield from ('"0"', "0", '"0.00"', "0.00", "0.0", '"000"')
-    if field.required or "trade" in place.path:
+    if field.required or (place.path, place.name) in NEEDED:
         yield from ("null", None)
 
 

@@ -8,18 +8,38 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from core.feeds import Feed
-from trading.tickets import Ticket
+from trading.states import MovementKind
+from trading.tickets import Changes, Ticket
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerOrder:
-    """An order as the broker tells it; `record` keeps its own fields and texts for the reader."""
+    """
+    An order as the broker tells it; `record` keeps its own fields and texts for the reader.
+
+    `legs` are the exits that hang on it, and `replaces` and `replaced_by` the broker's ids of the
+    orders before and after it.
+    """
 
     broker_order_id: str
     client_order_id: str
     status: str
     filled_quantity: Decimal
     average_price: Decimal | None
+    symbol: str = ""
+    side: str = ""
+    order_type: str = ""
+    time_in_force: str = ""
+    order_class: str = ""
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    replaces: str = ""
+    replaced_by: str = ""
+    legs: tuple["BrokerOrder", ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -32,6 +52,8 @@ class TradeNews:
     broker_account_id: str
     order: BrokerOrder
     at: datetime
+    # When it was traded, which may be long before it is told or corrected.
+    executed_at: datetime | None = None
     execution_id: str = ""
     previous_execution_id: str = ""
     price: Decimal | None = None
@@ -65,6 +87,27 @@ class BrokerPosition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BrokerShares:
+    """
+    A line of the broker's books about shares that came (`quantity` above zero) or went.
+
+    `cost` is what they have cost or, when a fraction was paid out, brought. A line that
+    `is_canceled` moves nothing, and `previous_id` names one that no longer stands.
+    """
+
+    activity_id: str
+    activity_type: str
+    kind: MovementKind
+    symbol: str
+    quantity: Decimal
+    at: datetime
+    cost: Decimal | None = None
+    group: str = ""
+    previous_id: str = ""
+    is_canceled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class BrokerCash:
     """What an account has to spend."""
 
@@ -88,8 +131,23 @@ class Broker(Protocol):
         """Hand in the order, exactly once."""
         ...
 
+    def replace(
+        self,
+        changes: Changes,
+        *,
+        broker_account_id: str,
+        broker_order_id: str,
+        client_order_id: str,
+    ) -> BrokerOrder:
+        """Put a changed order, with an id of its own, in the place of an open one."""
+        ...
+
     def find(self, *, broker_account_id: str, client_order_id: str) -> BrokerOrder | None:
         """Look an order up by our id; nothing when the broker has never heard of it."""
+        ...
+
+    def get(self, *, broker_account_id: str, broker_order_id: str) -> BrokerOrder | None:
+        """Look an order up by the broker's own id; nothing when there is none."""
         ...
 
     def cancel(self, *, broker_account_id: str, broker_order_id: str) -> None:
@@ -102,6 +160,10 @@ class Broker(Protocol):
 
     def list_positions(self, *, broker_account_id: str) -> Sequence[BrokerPosition]:
         """List what the account holds."""
+        ...
+
+    def list_share_movements(self, *, broker_account_id: str) -> Sequence[BrokerShares]:
+        """List what has moved the account's shares without a trade, the oldest first."""
         ...
 
     def get_cash(self, *, broker_account_id: str) -> BrokerCash:

@@ -8,21 +8,42 @@ from urllib.parse import quote
 
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.feeds import Feed
-from core.money import Money, Price, Quantity
 from core.vendors import alpaca
 from trading.gateways import (
     BrokerCash,
     BrokerOrder,
     BrokerPosition,
+    BrokerShares,
     TradeNews,
     Unreadable,
+    bodies,
+    shares,
 )
-from trading.tickets import Ticket
+from trading.tickets import Changes, Ticket
 
 NOT_FOUND = 404
 UNPROCESSABLE = 422
 ID_TAKEN = "40010001"
 MOST_ORDERS = 500
+# Seconds after which an order no longer leaves: a kill switch was read before it waited its turn.
+BEGINS_WITHIN = 0.9
+_WORDS = {
+    "symbol": "symbol",
+    "side": "side",
+    "order_type": "type",
+    "time_in_force": "time_in_force",
+    "order_class": "order_class",
+    "replaces": "replaces",
+    "replaced_by": "replaced_by",
+}
+_NUMBERS = {
+    "quantity": "qty",
+    "notional": "notional",
+    "limit_price": "limit_price",
+    "stop_price": "stop_price",
+    "trail_price": "trail_price",
+    "trail_percent": "trail_percent",
+}
 TRADE_EVENTS = "/v2/events/trades"
 
 
@@ -36,30 +57,45 @@ class AlpacaBroker:
             answer = alpaca.broker().write(
                 "POST",
                 _path(broker_account_id, "/orders"),
-                json=_body(ticket, client_order_id),
+                json=bodies.of_ticket(ticket, client_order_id),
+                begins_within=BEGINS_WITHIN,
             )
         except VendorRejected as error:
-            if _is_taken(error):
-                # The broker has it from an earlier call whose answer we never saw.
-                raise VendorUnclear("alpaca", error.detail, vendor_code=ID_TAKEN) from error
+            _doubt_if_taken(error)
+            raise
+        return _trusted(answer, VendorUnclear)
+
+    def replace(
+        self,
+        changes: Changes,
+        *,
+        broker_account_id: str,
+        broker_order_id: str,
+        client_order_id: str,
+    ) -> BrokerOrder:
+        try:
+            answer = alpaca.broker().write(
+                "PATCH",
+                _order_path(broker_account_id, broker_order_id),
+                json=bodies.of_changes(changes, client_order_id),
+                begins_within=BEGINS_WITHIN,
+            )
+        except VendorRejected as error:
+            _doubt_if_taken(error)
             raise
         return _trusted(answer, VendorUnclear)
 
     def find(self, *, broker_account_id: str, client_order_id: str) -> BrokerOrder | None:
-        try:
-            answer = alpaca.broker().read(
-                _path(broker_account_id, "/orders:by_client_order_id"),
-                params={"client_order_id": client_order_id},
-            )
-        except VendorRejected as error:
-            if error.http_status == NOT_FOUND:
-                return None
-            raise
-        return _trusted(answer, VendorUnavailable)
+        return _look_up(
+            _path(broker_account_id, "/orders:by_client_order_id"),
+            {"client_order_id": client_order_id},
+        )
+
+    def get(self, *, broker_account_id: str, broker_order_id: str) -> BrokerOrder | None:
+        return _look_up(_order_path(broker_account_id, broker_order_id), {})
 
     def cancel(self, *, broker_account_id: str, broker_order_id: str) -> None:
-        order = quote(broker_order_id, safe="")
-        alpaca.broker().write("DELETE", _path(broker_account_id, f"/orders/{order}"))
+        alpaca.broker().write("DELETE", _order_path(broker_account_id, broker_order_id))
 
     def list_orders(self, *, broker_account_id: str) -> Sequence[BrokerOrder]:
         answer = alpaca.broker().read(
@@ -74,6 +110,9 @@ class AlpacaBroker:
             return [_position(item) for item in _list(answer)]
         except Unreadable as error:
             raise VendorUnavailable("alpaca", str(error)) from error
+
+    def list_share_movements(self, *, broker_account_id: str) -> Sequence[BrokerShares]:
+        return shares.list_all(broker_account_id)
 
     def get_cash(self, *, broker_account_id: str) -> BrokerCash:
         answer = alpaca.broker().read(_path(broker_account_id, "/account"))
@@ -107,6 +146,7 @@ def read_news(payload: Mapping[str, Any]) -> TradeNews:
             broker_account_id=str(payload["account_id"]),
             order=_order(payload["order"]),
             at=_moment(payload.get("at") or payload["timestamp"]),
+            executed_at=_moment(payload.get("timestamp") or payload["at"]),
             execution_id=str(payload.get("execution_id") or ""),
             previous_execution_id=str(payload.get("previous_execution_id") or ""),
             price=_optional(payload, "price"),
@@ -121,21 +161,24 @@ def _path(broker_account_id: str, rest: str) -> str:
     return f"/v1/trading/accounts/{quote(broker_account_id, safe='')}{rest}"
 
 
-def _body(ticket: Ticket, client_order_id: str) -> dict[str, str]:
-    body = {
-        "symbol": ticket.symbol,
-        "side": ticket.side.lower(),
-        "type": ticket.order_type.lower(),
-        "time_in_force": ticket.time_in_force.lower(),
-        "client_order_id": client_order_id,
-    }
-    if ticket.quantity is not None:
-        body["qty"] = str(Quantity(ticket.quantity))
-    if ticket.notional is not None:
-        body["notional"] = str(Money(ticket.notional))
-    if ticket.limit_price is not None:
-        body["limit_price"] = str(Price(ticket.limit_price))
-    return body
+def _order_path(broker_account_id: str, broker_order_id: str) -> str:
+    return _path(broker_account_id, f"/orders/{quote(broker_order_id, safe='')}")
+
+
+def _look_up(path: str, params: dict[str, str]) -> BrokerOrder | None:
+    try:
+        answer = alpaca.broker().read(path, params={**params, "nested": "true"})
+    except VendorRejected as error:
+        if error.http_status == NOT_FOUND:
+            return None
+        raise
+    return _trusted(answer, VendorUnavailable)
+
+
+def _doubt_if_taken(error: VendorRejected) -> None:
+    """Call it no clear answer when the broker has the order from a call we never saw answered."""
+    if _is_taken(error):
+        raise VendorUnclear("alpaca", error.detail, vendor_code=ID_TAKEN) from error
 
 
 def _is_taken(error: VendorRejected) -> bool:
@@ -163,8 +206,15 @@ def _order(answer: Any) -> BrokerOrder:
         status=str(answer["status"]),
         filled_quantity=_optional(answer, "filled_qty") or Decimal(0),
         average_price=_optional(answer, "filled_avg_price"),
+        **_details(answer),
+        legs=tuple(_order(leg) for leg in answer.get("legs") or ()),
         record={name: _text(value) for name, value in answer.items()},
     )
+
+
+def _details(answer: Mapping[str, Any]) -> dict[str, Any]:
+    words = {name: str(answer.get(told) or "") for name, told in _WORDS.items()}
+    return words | {name: _optional(answer, told) for name, told in _NUMBERS.items()}
 
 
 def _position(item: Any) -> BrokerPosition:
@@ -216,8 +266,14 @@ def _optional(answer: Mapping[str, Any], name: str) -> Decimal | None:
 
 
 def _text(value: Any) -> Any:
-    """Keep the exact text of a number, since the record is stored as JSON."""
-    return format(value, "f") if isinstance(value, Decimal) else value
+    """Keep the exact text of every number, since the record is stored as JSON."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return {name: _text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_text(inner) for inner in value]
+    return value
 
 
 def _moment(value: Any) -> datetime:

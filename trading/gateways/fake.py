@@ -10,9 +10,16 @@ from uuid import uuid4
 
 from core.errors import VendorError, VendorRejected, VendorUnclear
 from core.feeds import DataLost, Feed, VendorEvent
-from trading.gateways import BrokerCash, BrokerOrder, BrokerPosition, TradeNews, alpaca
-from trading.states import TERMINAL, is_open
-from trading.tickets import Ticket
+from trading.gateways import (
+    BrokerCash,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerShares,
+    TradeNews,
+    alpaca,
+)
+from trading.states import LIVE, TERMINAL, OrderClass, OrderType, Side, is_open
+from trading.tickets import Changes, Ticket
 
 ZERO = Decimal(0)
 AT = "2026-11-23T15:00:00Z"
@@ -41,18 +48,26 @@ class FakeBroker:
     tickets: dict[str, Ticket] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
+    # Of each replacement that arrived, the broker's id of the old order and what was to change.
+    replaced: list[tuple[str, Changes]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    movements: list[BrokerShares] = field(default_factory=list)
     readings: int = 0
     # How many of the latest orders one listing shows.
     page: int = 500
     _plans: list[_Plan] = field(default_factory=list)
+    _cancel_plans: list[VendorError] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     # What a test says
 
     def plan(self, error: VendorError, *, is_done: bool = False) -> None:
-        """Let the next submission end with this error, with or without its effect."""
+        """Let the next submission or replacement end with this error, its effect done or not."""
         self._plans.append(_Plan(error, is_done))
+
+    def plan_cancel(self, error: VendorError) -> None:
+        """Let the next cancellation end with this error and have no effect."""
+        self._cancel_plans.append(error)
 
     def tell(self, client_order_id: str, kind: str, **figures: Any) -> dict[str, Any]:
         """Make an event about an order as it now is."""
@@ -111,23 +126,70 @@ class FakeBroker:
     ) -> BrokerOrder:
         with self._lock:
             self.submitted.append(client_order_id)
-            planned = self._plans.pop(0) if self._plans else None
-            if planned is not None and not planned.is_done:
-                raise planned.error
-            if client_order_id in self.orders:
-                raise VendorUnclear("fake", "client_order_id must be unique")
-            order = _new_order(ticket, broker_account_id, client_order_id)
-            self.orders[client_order_id], self.tickets[client_order_id] = order, ticket
+            planned = self._begin(client_order_id)
+            order = self._take(_new_order(ticket, broker_account_id, client_order_id), ticket)
             if planned is not None:
                 raise planned.error
             return order
 
+    def replace(
+        self,
+        changes: Changes,
+        *,
+        broker_account_id: str,
+        broker_order_id: str,
+        client_order_id: str,
+    ) -> BrokerOrder:
+        with self._lock:
+            self.replaced.append((broker_order_id, changes))
+            planned = self._begin(client_order_id)
+            old = self.get(broker_account_id=broker_account_id, broker_order_id=broker_order_id)
+            if old is None or old.status not in LIVE | {"partially_filled"}:
+                raise VendorRejected("fake", "order is not replaceable", http_status=422)
+            ticket = _changed(self.tickets[old.client_order_id], changes, old.filled_quantity)
+            new = _new_order(ticket, broker_account_id, client_order_id)
+            new = self._take(replace(new, replaces=old.broker_order_id), ticket)
+            self.orders[old.client_order_id] = replace(
+                old, status="replaced", replaced_by=new.broker_order_id
+            )
+            if planned is not None:
+                raise planned.error
+            return new
+
+    def _begin(self, client_order_id: str) -> _Plan | None:
+        planned = self._plans.pop(0) if self._plans else None
+        if planned is not None and not planned.is_done:
+            raise planned.error
+        if client_order_id in self.orders:
+            raise VendorUnclear("fake", "client_order_id must be unique")
+        return planned
+
+    def _take(self, order: BrokerOrder, ticket: Ticket) -> BrokerOrder:
+        self.orders[order.client_order_id] = order
+        self.tickets[order.client_order_id] = ticket
+        for leg, exit_ticket in zip(order.legs, exits_of(ticket), strict=True):
+            self._take(leg, exit_ticket)
+        return order
+
     def find(self, *, broker_account_id: str, client_order_id: str) -> BrokerOrder | None:
         order = self.orders.get(client_order_id)
         is_theirs = order is not None and order.record["account_id"] == broker_account_id
-        return order if is_theirs else None
+        return self._nested(order) if is_theirs and order is not None else None
+
+    def get(self, *, broker_account_id: str, broker_order_id: str) -> BrokerOrder | None:
+        theirs = self._of(broker_account_id)
+        found = (order for order in theirs if order.broker_order_id == broker_order_id)
+        order = next(found, None)
+        return None if order is None else self._nested(order)
+
+    def _nested(self, order: BrokerOrder) -> BrokerOrder:
+        """Show the exits as they now are."""
+        legs = tuple(self.orders[leg.client_order_id] for leg in order.legs)
+        return replace(order, legs=legs)
 
     def cancel(self, *, broker_account_id: str, broker_order_id: str) -> None:
+        if self._cancel_plans:
+            raise self._cancel_plans.pop(0)
         for order in self._of(broker_account_id):
             if order.broker_order_id == broker_order_id and is_open(order.status):
                 self.canceled.append(broker_order_id)
@@ -160,6 +222,13 @@ class FakeBroker:
             for symbol, (quantity, cost) in self.positions.items()
         ]
 
+    def list_share_movements(
+        self,
+        *,
+        broker_account_id: str,  # noqa: ARG002 - the port's signature
+    ) -> Sequence[BrokerShares]:
+        return list(self.movements)
+
     def get_cash(self, *, broker_account_id: str) -> BrokerCash:
         taken = sum(
             (
@@ -187,23 +256,89 @@ class FakeBroker:
         return [order for order in orders if order.record["account_id"] == broker_account_id]
 
 
-def _new_order(ticket: Ticket, broker_account_id: str, client_order_id: str) -> BrokerOrder:
+def _new_order(
+    ticket: Ticket, broker_account_id: str, client_order_id: str, *, status: str = "pending_new"
+) -> BrokerOrder:
     broker_order_id = str(uuid4())
+    is_complex = ticket.order_class != OrderClass.SIMPLE
+    record = {
+        "id": broker_order_id,
+        "client_order_id": client_order_id,
+        "account_id": broker_account_id,
+        "created_at": AT,
+        "status": status,
+        "symbol": ticket.symbol,
+        "side": ticket.side.lower(),
+        "type": ticket.order_type.lower(),
+        "time_in_force": ticket.time_in_force.lower(),
+        "order_class": ticket.order_class.lower() if is_complex else "",
+    }
+    exits = exits_of(ticket)
     return BrokerOrder(
         broker_order_id=broker_order_id,
         client_order_id=client_order_id,
-        status="pending_new",
+        status=status,
         filled_quantity=ZERO,
         average_price=None,
-        record={
-            "id": broker_order_id,
-            "client_order_id": client_order_id,
-            "account_id": broker_account_id,
-            "symbol": ticket.symbol,
-            "created_at": AT,
-            "status": "pending_new",
-        },
+        symbol=ticket.symbol,
+        side=record["side"],
+        order_type=record["type"],
+        time_in_force=record["time_in_force"],
+        order_class=record["order_class"],
+        quantity=ticket.quantity,
+        notional=ticket.notional,
+        limit_price=ticket.limit_price,
+        stop_price=ticket.stop_price,
+        trail_price=ticket.trail_price,
+        trail_percent=ticket.trail_percent,
+        legs=tuple(
+            _new_order(leg, broker_account_id, str(uuid4()), status="held") for leg in exits
+        ),
+        record=record,
     )
+
+
+def exits_of(ticket: Ticket) -> list[Ticket]:
+    """Say which exits the broker makes of an order; of an OCO the order itself is the first."""
+    common: dict[str, Any] = {
+        "symbol": ticket.symbol,
+        "side": Side.SELL if ticket.is_buy else Side.BUY,
+        "quantity": ticket.quantity,
+        "time_in_force": ticket.time_in_force,
+    }
+    if ticket.order_class == OrderClass.OCO:
+        common["side"] = ticket.side
+    exits = []
+    if ticket.take_profit_price is not None and ticket.order_class != OrderClass.OCO:
+        exits.append(
+            Ticket(order_type=OrderType.LIMIT, limit_price=ticket.take_profit_price, **common)
+        )
+    if ticket.stop_loss_price is not None:
+        limit = ticket.stop_loss_limit_price
+        exits.append(
+            Ticket(
+                order_type=OrderType.STOP if limit is None else OrderType.STOP_LIMIT,
+                stop_price=ticket.stop_loss_price,
+                limit_price=limit,
+                **common,
+            )
+        )
+    return exits
+
+
+def _changed(ticket: Ticket, changes: Changes, filled: Decimal) -> Ticket:
+    quantity = ticket.quantity if changes.quantity is None else changes.quantity
+    if quantity is None or quantity <= filled:
+        raise VendorRejected("fake", "qty must exceed what is filled", http_status=422)
+    is_oco = ticket.order_class == OrderClass.OCO
+    wanted: dict[str, Any] = {
+        "take_profit_price" if is_oco else "limit_price": changes.limit_price,
+        "stop_price": changes.stop_price,
+        "time_in_force": changes.time_in_force,
+        "trail_price" if ticket.trail_price is not None else "trail_percent": changes.trail,
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return replace(ticket, quantity=quantity - filled, **given)
 
 
 def _figures_of(order: BrokerOrder) -> dict[str, Any]:

@@ -17,6 +17,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='order',
+            options={'permissions': [('cancel_order', 'May have the broker cancel an order'), ('settle_order', 'May settle an order of which nobody knows')]},
+        ),
         migrations.CreateModel(
             name='KillSwitch',
             fields=[
@@ -117,6 +121,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='order',
+            name='ready_at',
+            field=models.DateTimeField(db_default=core.clock.Now(), editable=False, help_text='Since when it may be sent.'),
+        ),
+        migrations.AddField(
+            model_name='order',
             name='lot_choices',
             field=models.JSONField(blank=True, default=list, help_text='Which lots a sale takes, if the customer has said so.'),
         ),
@@ -139,6 +148,11 @@ class Migration(migrations.Migration):
             model_name='order',
             name='replaces',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replacements', to='trading.order'),
+        ),
+        migrations.AddField(
+            model_name='order',
+            name='total_quantity',
+            field=core.db.columns.QuantityColumn(blank=True, decimal_places=9, help_text='Of a replacement: what the old order has filled included.', max_digits=24, null=True),
         ),
         migrations.AddField(
             model_name='order',
@@ -185,6 +199,15 @@ class Migration(migrations.Migration):
             name='time_in_force',
             field=models.CharField(choices=[('DAY', 'Day'), ('GTC', 'Gtc'), ('IOC', 'Ioc'), ('FOK', 'Fok'), ('OPG', 'Opg'), ('CLS', 'Cls')], max_length=4),
         ),
+        migrations.AddField(
+            model_name='order',
+            name='value',
+            field=core.db.columns.MoneyColumn(blank=True, decimal_places=2, help_text='What it was worth when it was judged.', max_digits=18, null=True),
+        ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('reserved_cash__gt', 0), ('reserved_quantity__gt', 0), _connector='OR'), fields=['account'], name='trading_order_reserving'),
+        ),
         migrations.AddIndex(
             model_name='order',
             index=models.Index(condition=models.Q(('state', 'HELD')), fields=['held_for', 'opens_at'], name='trading_order_held'),
@@ -192,6 +215,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='order',
             index=models.Index(condition=models.Q(('cancel_asked_at__isnull', False), ('state', 'ACCEPTED'), models.Q(('vendor_status__in', ['canceled', 'expired', 'filled', 'rejected', 'replaced']), _negated=True)), fields=['cancel_asked_at'], name='trading_order_to_cancel'),
+        ),
+        migrations.AddConstraint(
+            model_name='order',
+            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('state__in', ['REJECTED', 'CANCELED']), _negated=True), models.Q(('state', 'ACCEPTED'), ('vendor_status__in', ['canceled', 'expired', 'filled', 'rejected', 'replaced']), _negated=True)), fields=('replaces',), name='trading_replaced_once'),
         ),
         migrations.AddConstraint(
             model_name='order',

@@ -96,13 +96,12 @@ class KillSwitchQuerySet(models.QuerySet["KillSwitch"]):
         """Keep the switches that stop orders now."""
         return self.filter(lifted_at__isnull=True)
 
-    def over(self, *, account_id: Any, user_id: str) -> Self:
-        """Keep the switches that stop this account's orders now."""
-        return self.on().filter(
-            Q(scope=SwitchScope.GLOBAL)
-            | Q(scope=SwitchScope.ACCOUNT, target=str(account_id))
-            | Q(scope=SwitchScope.PRINCIPAL, target=user_id)
-        )
+    def over(self, *, account_id: Any, user_id: str, placed_by: str = "") -> Self:
+        """Keep the switches that stop this account's orders, or this credential's, now."""
+        stopped = Q(scope=SwitchScope.GLOBAL)
+        stopped |= Q(scope=SwitchScope.ACCOUNT, target=str(account_id))
+        stopped |= Q(scope=SwitchScope.PRINCIPAL, target__in={user_id, placed_by} - {""})
+        return self.on().filter(stopped)
 
 
 class KillSwitch(models.Model):

@@ -1,5 +1,6 @@
 """What was bought and sold with an order, and everything the broker has said about it."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
@@ -9,7 +10,10 @@ from core.db.columns import PriceColumn, QuantityColumn, positive
 from core.ids import new_id
 from core.models import CustomerOwned
 from trading.models.orders import ACCOUNT, Order
-from trading.states import Side
+from trading.states import LotMethod, Side
+
+LONGEST_WORD = 64
+ZERO = Decimal(0)
 
 
 class Execution(CustomerOwned):
@@ -24,6 +28,18 @@ class Execution(CustomerOwned):
     quantity = QuantityColumn()
     price = PriceColumn()
     at = models.DateTimeField()
+    lot_id = models.UUIDField(
+        null=True, editable=False, help_text="The lot that it opens, if it is a purchase."
+    )
+    lot_method = models.CharField(
+        max_length=8,
+        choices=LotMethod.choices,
+        default=LotMethod.FIFO,
+        help_text="Which lots it takes, if it is a sale.",
+    )
+    corrects = models.CharField(
+        max_length=128, blank=True, help_text="The fill in whose place it stands."
+    )
     is_busted = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -33,6 +49,19 @@ class Execution(CustomerOwned):
             positive("price", name="trading_execution_price"),
         ]
         indexes = [models.Index(fields=["account", "-at"], name="trading_execution_of_account")]
+
+    def __str__(self) -> str:
+        return self.execution_id
+
+
+class VoidExecution(CustomerOwned):
+    """A fill that the exchange has taken back, whether or not we have heard of it before."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+")
+    execution_id = models.CharField(max_length=128, unique=True)
+    event_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
         return self.execution_id
@@ -56,6 +85,8 @@ class OrderReport(CustomerOwned):
     kind = models.CharField(max_length=64, blank=True, help_text="Of an event, the broker's word.")
     event_id = models.CharField(max_length=64, blank=True)
     status = models.CharField(max_length=64, blank=True)
+    filled_quantity = QuantityColumn(default=ZERO)
+    average_price = PriceColumn(null=True, blank=True)
     body = models.JSONField(default=dict)
     said_at = models.DateTimeField(null=True, blank=True)
     heard_at = models.DateTimeField(db_default=Now())

@@ -8,8 +8,10 @@ from core.clock import Now
 from core.db.columns import MoneyColumn, PriceColumn, QuantityColumn, finite
 from core.ids import new_id
 from core.models import CustomerOwned
-from core.money import Price, Quantity
+from core.money import Money, Price, Quantity
 from trading.models.orders import ACCOUNT
+
+ZERO = Decimal(0)
 
 
 class Position(CustomerOwned):
@@ -62,6 +64,19 @@ class Position(CustomerOwned):
             self.cost_basis = round(self.average_entry_price * self.quantity, 9)
         self.updated_at = Now()
 
+    def take_back(self, *, is_buy: bool, quantity: Decimal, value: Decimal) -> None:
+        """Undo so many shares of a purchase or a sale that were worth so much."""
+        change = -quantity if is_buy else quantity
+        self.quantity += change
+        self.available_quantity += change
+        if is_buy:
+            self.cost_basis = round(self.cost_basis - value, 9)
+            if self.quantity > 0:
+                self.average_entry_price = round(max(self.cost_basis, ZERO) / self.quantity, 9)
+        else:
+            self.cost_basis = round(self.average_entry_price * self.quantity, 9)
+        self.updated_at = Now()
+
 
 class CashBalance(CustomerOwned):
     """
@@ -81,6 +96,9 @@ class CashBalance(CustomerOwned):
     version = models.BigIntegerField(default=1)
     fetched_at = models.DateTimeField(help_text="When the broker was last read.")
     changed_at = models.DateTimeField(db_default=Now())
+    lots_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its lots contain all that it holds."
+    )
 
     class Meta:
         constraints = [
@@ -109,9 +127,15 @@ class CashBalance(CustomerOwned):
             self.buying_power += amount
         self.touch()
 
+    def take_back(self, *, is_buy: bool, value: Decimal) -> None:
+        """Undo a purchase or a sale that was worth so much, and save."""
+        amount = Money.rounded(value if is_buy else -value).amount
+        self.cash += amount
+        self.buying_power += amount
+        self.touch()
+
     def touch(self) -> None:
-        """Raise the version and save."""
+        """Raise the version and save what moves with fills."""
         self.version += 1
         self.changed_at = Now()
-        self.save()
-        self.refresh_from_db(fields=["changed_at"])
+        self.save(update_fields=["cash", "buying_power", "version", "changed_at"])

@@ -9,15 +9,16 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.db.columns import BEYOND, MoneyColumn, PriceColumn, QuantityColumn, positive
-from core.intents.models import CLOSED, Intent, IntentQuerySet, IntentStep
+from core.intents.models import CLOSED, IntentQuerySet, IntentStep
 from core.intents.states import IntentState
 from core.models import CustomerOwned
 from core.money import Money
+from trading.models.held import Holdable
+from trading.models.wording import columns_of, ticket_of
 from trading.risk import Verdict
 from trading.states import (
+    REPLACED,
     TERMINAL,
-    AfterHours,
-    HeldFor,
     OrderClass,
     OrderType,
     Side,
@@ -25,7 +26,7 @@ from trading.states import (
     TimeInForce,
     is_open,
 )
-from trading.tickets import LotChoice, Ticket
+from trading.tickets import Ticket
 
 ACCOUNT = "accounts.BrokerageAccount"
 RISK_REFUSED = "risk_refused"
@@ -48,12 +49,18 @@ class OrderQuerySet(IntentQuerySet["Order"]):
             & ~Q(state=IntentState.ACCEPTED, vendor_status__in=sorted(TERMINAL))
         )
 
+    def to_cancel(self) -> Self:
+        """Keep those that somebody wants canceled and that the broker still works on."""
+        return self.filter(state=IntentState.ACCEPTED, cancel_asked_at__isnull=False).exclude(
+            vendor_status__in=sorted(TERMINAL)
+        )
+
     def untold(self) -> Self:
         """Keep those of which more was filled than the cash ledger was told of."""
         return self.filter(posted_quantity__lt=F("filled_quantity"))
 
 
-class Order(Intent, CustomerOwned):
+class Order(Holdable, CustomerOwned):
     """
     An order; our id is the broker's `client_order_id`, so that it can never be placed twice.
 
@@ -88,22 +95,16 @@ class Order(Intent, CustomerOwned):
     replaces: "models.ForeignKey[Any, Any]" = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replacements"
     )
+    total_quantity = QuantityColumn(
+        null=True, blank=True, help_text="Of a replacement: what the old order has filled included."
+    )
     source = models.CharField(max_length=8, choices=Source.choices, default=Source.CUSTOMER)
     lot_choices = models.JSONField(
         default=list, blank=True, help_text="Which lots a sale takes, if the customer has said so."
     )
-    after_hours = models.CharField(
-        max_length=16, choices=AfterHours.choices, default=AfterHours.REFUSE, blank=True
-    )
-    held_for = models.CharField(max_length=11, choices=HeldFor.choices, blank=True)
-    opens_at = models.DateTimeField(
-        null=True, blank=True, help_text="The opening of the session that it waits for."
-    )
-    held_price = PriceColumn(
-        null=True, blank=True, help_text="What the market asked when it was held back."
-    )
     cancel_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancel_asked_by = models.CharField(max_length=600, blank=True, editable=False)
+    value = MoneyColumn(null=True, blank=True, help_text="What it was worth when it was judged.")
     verdict = models.JSONField(default=dict, help_text="What the risk rules said, and why.")
     placed_by = models.CharField(max_length=600, help_text="The credential that asked for it.")
     filled_quantity = QuantityColumn(default=ZERO)
@@ -112,15 +113,31 @@ class Order(Intent, CustomerOwned):
     posted_quantity = QuantityColumn(default=ZERO, editable=False)
     reserved_cash = MoneyColumn(default=ZERO, editable=False)
     reserved_quantity = QuantityColumn(default=ZERO, editable=False)
+    read_quantity = QuantityColumn(
+        default=ZERO,
+        editable=False,
+        help_text="How much readings show as filled, whether or not the fills were told.",
+    )
+    read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_corrected = models.BooleanField(
+        default=False, editable=False, help_text="A fill of it was taken back or changed."
+    )
     broker_record = models.JSONField(
         default=dict, blank=True, help_text="The broker's own words, as it last told them."
     )
 
+    # What the broker has just said of it, for those who react to that; no column.
+    heard: Any = None
+
     objects: ClassVar[OrderQuerySet] = OrderQuerySet.as_manager()  # type: ignore[assignment]
 
-    class Meta(Intent.Meta):
+    class Meta(Holdable.Meta):
+        permissions = [
+            ("cancel_order", "May have the broker cancel an order"),
+            ("settle_order", "May settle an order of which nobody knows"),
+        ]
         constraints = [
-            *Intent.Meta.constraints,
+            *Holdable.Meta.constraints,
             models.CheckConstraint(condition=Q(side__in=Side.values), name="trading_order_side"),
             models.CheckConstraint(
                 condition=Q(quantity__isnull=True, notional__isnull=False)
@@ -159,19 +176,31 @@ class Order(Intent, CustomerOwned):
                 condition=~Q(broker_order_id=""),
                 name="trading_broker_order_once",
             ),
+            # Of two that want to replace an order only one may reach the broker.
+            models.UniqueConstraint(
+                fields=["replaces"],
+                condition=~Q(state__in=["REJECTED", "CANCELED"])
+                & ~Q(state="ACCEPTED", vendor_status__in=sorted(TERMINAL)),
+                name="trading_replaced_once",
+            ),
             models.CheckConstraint(
                 condition=~Q(state=IntentState.ACCEPTED) | ~Q(broker_order_id=""),
                 name="trading_accepted_has_broker_id",
             ),
         ]
         indexes = [
-            *Intent.Meta.indexes,
+            *Holdable.Meta.indexes,
             models.Index(fields=["account", "-created_at"], name="trading_order_of_account"),
             models.Index(
                 fields=["account"],
                 condition=~Q(state__in=["REJECTED", "CANCELED"])
                 & ~Q(state="ACCEPTED", vendor_status__in=sorted(TERMINAL)),
                 name="trading_order_working",
+            ),
+            models.Index(
+                fields=["account"],
+                condition=Q(reserved_cash__gt=0) | Q(reserved_quantity__gt=0),
+                name="trading_order_reserving",
             ),
             models.Index(
                 fields=["created_at"],
@@ -207,8 +236,16 @@ class Order(Intent, CustomerOwned):
         placed_by: str,
         at: datetime,
         source: Source = Source.CUSTOMER,
+        replaces: "Order | None" = None,
+        total_quantity: Decimal | None = None,
+        freed: Decimal = ZERO,
     ) -> "Order":
-        """Write an order down; one that the rules refuse is kept as canceled."""
+        """
+        Write an order down; one that the rules refuse is kept as canceled.
+
+        One that takes another's place reserves only what it needs beyond `freed`: the dollars or
+        shares that the other one still holds.
+        """
         order = cls(
             id=pk,
             user_id=account.user_id,
@@ -218,9 +255,14 @@ class Order(Intent, CustomerOwned):
             verdict=verdict.as_json(),
             placed_by=placed_by,
             source=source,
+            replaces=replaces,
+            parent=replaces.parent if replaces else None,
+            total_quantity=total_quantity,
         )
         if verdict.is_allowed:
             order._reserve(verdict)
+            order.reserved_cash = max(order.reserved_cash - freed, ZERO)
+            order.reserved_quantity = max(order.reserved_quantity - freed, ZERO)
         else:
             order.state = IntentState.CANCELED
             order.reason, order.reason_code = verdict.detail, RISK_REFUSED
@@ -230,18 +272,40 @@ class Order(Intent, CustomerOwned):
 
     # Mutators
 
+    def weigh(self, verdict: Verdict) -> None:
+        """Take over a newer verdict, and what the order takes by it (the caller saves)."""
+        self.verdict = verdict.as_json()
+        self._reserve(verdict)
+
     def take_over(self, *, status: str, filled: Decimal, average: Decimal | None) -> None:
         """Take over how far the broker has come (the caller has checked that it is news)."""
         self.vendor_status = status[:64]
         self.filled_quantity = filled
         self.average_price = average
-        if not is_open(status) and self.is_booked:
+        # What a replaced order has reserved goes over to its replacement.
+        if not is_open(status) and self.is_booked and status != REPLACED:
             self.release()
 
     def release(self) -> None:
         """Hold nothing back for it any longer (the caller saves)."""
         self.reserved_cash = ZERO
         self.reserved_quantity = ZERO
+
+    def inherit(self, old: "Order") -> None:
+        """Take over what a replaced order has reserved."""
+        most = Money.rounded(self.most_cost).amount
+        left = (self.quantity or ZERO) - self.filled_quantity
+        self.reserved_cash = min(self.reserved_cash + old.reserved_cash, most)
+        self.reserved_quantity = (
+            ZERO if self.is_buy else min(self.reserved_quantity + old.reserved_quantity, left)
+        )
+        self.save(update_fields=["reserved_cash", "reserved_quantity"])
+
+    def inherit_wish(self, old: "Order") -> None:
+        """Take over from a replaced order that it be canceled."""
+        if old.cancel_asked_at is not None and self.cancel_asked_at is None:
+            self.cancel_asked_at, self.cancel_asked_by = old.cancel_asked_at, old.cancel_asked_by
+            self.save(update_fields=["cancel_asked_at", "cancel_asked_by"])
 
     def withdraw(self, *, at: datetime, reason: str) -> None:
         """Cancel an order that was never sent."""
@@ -264,14 +328,32 @@ class Order(Intent, CustomerOwned):
     def _reserve(self, verdict: Verdict) -> None:
         assert verdict.value is not None  # noqa: S101 - an allowed order has been valued
         assert verdict.price is not None  # noqa: S101
+        self.value = Money.rounded(verdict.value).amount
         if self.side == Side.BUY:
-            self.reserved_cash = Money.rounded(verdict.value).amount
+            # The broker holds what a stop or a limit order may cost at its own price.
+            own = Money.rounded(self.most_cost).amount
+            self.reserved_cash = max(Money.rounded(verdict.value).amount, own)
         elif self.quantity is not None:
             self.reserved_quantity = self.quantity
         else:
             self.reserved_quantity = round(verdict.value / verdict.price, 9)
 
     # Queries
+
+    @property
+    def most_cost(self) -> Decimal:
+        """What the rest of a purchase may cost at the price that it names or was judged by."""
+        price = self.limit_price or self.stop_price or self.verdict.get("price")
+        if not self.is_buy or self.quantity is None or price is None:
+            return ZERO
+        return Decimal((self.quantity - self.filled_quantity) * Decimal(price))
+
+    @property
+    def own_limit(self) -> Decimal | None:
+        """The limit it works with; of two exits (OCO) it is that of the first."""
+        is_oco = self.order_class == OrderClass.OCO
+        limit: Decimal | None = self.take_profit_price if is_oco else self.limit_price
+        return limit
 
     @property
     def client_order_id(self) -> str:
@@ -312,43 +394,4 @@ class Order(Intent, CustomerOwned):
     @property
     def ticket(self) -> Ticket:
         """The order as it was asked for."""
-        return Ticket(
-            symbol=self.symbol,
-            side=Side(self.side),
-            order_type=OrderType(self.order_type),
-            time_in_force=TimeInForce(self.time_in_force),
-            order_class=OrderClass(self.order_class),
-            after_hours=AfterHours(self.after_hours),
-            extended_hours=self.extended_hours,
-            lots=tuple(
-                LotChoice(lot_id=UUID(each["lot_id"]), quantity=Decimal(each["quantity"]))
-                for each in self.lot_choices
-            ),
-            **{name: getattr(self, name) for name in _SIZES_AND_PRICES},
-        )
-
-
-_SIZES_AND_PRICES = (
-    "quantity",
-    "notional",
-    "limit_price",
-    "stop_price",
-    "trail_price",
-    "trail_percent",
-    "take_profit_price",
-    "stop_loss_price",
-    "stop_loss_limit_price",
-)
-_WORDS = ("symbol", "side", "order_type", "time_in_force", "order_class", "after_hours")
-
-
-def columns_of(ticket: Ticket) -> dict[str, Any]:
-    """Name the columns that say what a ticket says."""
-    return {
-        **{name: getattr(ticket, name) for name in (*_WORDS, *_SIZES_AND_PRICES)},
-        "extended_hours": ticket.extended_hours,
-        "lot_choices": [
-            {"lot_id": str(each.lot_id), "quantity": format(each.quantity, "f")}
-            for each in ticket.lots
-        ],
-    }
+        return ticket_of(self)

@@ -1,6 +1,6 @@
 """Questions about orders, holdings and proposals; each says whose it is asking for."""
 
-from trading.selectors.facts import facts_for, limits
+from trading.selectors.facts import facts_for
 from trading.selectors.holdings import (
     Balance,
     Holding,
@@ -15,30 +15,49 @@ from trading.selectors.holdings import (
     list_priced_positions,
     traded_since,
 )
+from trading.selectors.limits import limits
 from trading.selectors.market import MarketView, look_at_market
-from trading.selectors.orders import OrderFilter, get_order, list_orders
-from trading.selectors.proposals import get_proposal, list_proposals
+from trading.selectors.orders import (
+    OrderFilter,
+    OrderHistory,
+    get_history,
+    get_order,
+    list_orders,
+    list_pending,
+)
+from trading.selectors.proposals import (
+    get_proposal,
+    list_proposals,
+    list_proposals_of_runs,
+)
+from trading.selectors.sessions import MarketStatus, get_market_status
 
 __all__ = [
     "Balance",
     "Holding",
     "Holdings",
+    "MarketStatus",
     "MarketView",
     "OrderFilter",
+    "OrderHistory",
     "PricedPosition",
     "Traded",
     "facts_for",
     "get_balance",
     "get_cash",
+    "get_history",
+    "get_market_status",
     "get_order",
     "get_proposal",
     "holdings_of",
     "limits",
     "list_held_symbols",
     "list_orders",
+    "list_pending",
     "list_positions",
     "list_priced_positions",
     "list_proposals",
+    "list_proposals_of_runs",
     "look_at_market",
     "traded_since",
 ]

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Final
 
 from core.errors import CleraError, NotFound
 from market import selectors as market
-from trading.risk import MarketQuote, Traits
+from trading.risk import MarketQuote, Session, Traits
 
-if TYPE_CHECKING:
-    pass
-
-
-ZERO = Decimal(0)
+ZERO: Final = Decimal(0)
+_NANO: Final = Decimal("1e-9")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +20,8 @@ class MarketView:
     instrument: Traits | None
     quote: MarketQuote | None
     asset_id: str = ""
+    session: Session | None = None
+    opens_at: datetime | None = None
 
 
 def look_at_market(*, symbol: str, at: datetime) -> MarketView:
@@ -31,17 +30,43 @@ def look_at_market(*, symbol: str, at: datetime) -> MarketView:
         instrument = market.get_instrument(symbol=symbol)
     except NotFound:
         return MarketView(instrument=None, quote=None)
-    traits = Traits(is_tradable=instrument.tradable, is_fractionable=instrument.fractionable)
-    asset_id = instrument.broker_asset_id
     try:
-        quote = quote_of(market.get_quote(symbol=symbol, at=at))
+        told: market.Quote | None = market.get_quote(symbol=symbol, at=at)
     except CleraError:
-        return MarketView(instrument=traits, quote=None, asset_id=asset_id)
-    return MarketView(instrument=traits, quote=quote, asset_id=asset_id)
+        told = None
+    traits = Traits(
+        is_tradable=instrument.tradable,
+        is_fractionable=instrument.fractionable,
+        is_halted=instrument.is_halted(at=at, traded_at=told.traded_at if told else None),
+    )
+    hours = market.get_hours(at=at)
+    session = None
+    if hours is not None:
+        session = Session(
+            is_open=hours.is_open, is_extended=hours.is_extended, closed_at=hours.closed_at
+        )
+    return MarketView(
+        instrument=traits,
+        quote=None if told is None else quote_of(told),
+        asset_id=instrument.broker_asset_id,
+        session=session,
+        opens_at=market.next_open(at=at) if session and not session.is_open else None,
+    )
 
 
 def quote_of(told: market.Quote) -> MarketQuote | None:
     """Put a market's quote into what the rules weigh; nothing without a price."""
     if not told.last or told.as_of is None:
         return None
-    return MarketQuote(bid=told.bid or ZERO, ask=told.ask or ZERO, last=told.last, as_of=told.as_of)
+    return MarketQuote(
+        bid=_exact(told.bid),
+        ask=_exact(told.ask),
+        last=_exact(told.last),
+        previous_close=told.previous_close,
+        as_of=told.as_of,
+    )
+
+
+def _exact(price: Decimal | None) -> Decimal:
+    """Cut a vendor's price to the places that one of ours can have."""
+    return ZERO if price is None else round(price, 9) if price % _NANO else price

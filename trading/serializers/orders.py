@@ -4,88 +4,55 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from core.api.fields import (
-    MoneyField,
-    PriceField,
-    QuantityField,
-    StrictBooleanField,
-    StrictCharField,
-    StrictSerializer,
-)
+from core.api.fields import StrictCharField, StrictSerializer
 from core.money import Money, Price, Quantity
 from trading.models import RISK_REFUSED, Order
 from trading.selectors import OrderFilter
-from trading.serializers.base import Ticker, Word, text
-from trading.states import OrderType, Side, TimeInForce
-from trading.tickets import Ticket
+from trading.serializers.base import Moment, Word, text
+from trading.states import OrderClass, Side
 
 MOST_SYMBOLS = 50
 
 
-class NewTrade(StrictSerializer):
-    """The body of POST /api/trade."""
-
-    ignores_unknown: ClassVar[bool] = True
-
-    account_id = StrictCharField(max_length=64)
-    ticker = Ticker(max_length=32)
-    side = Word(list(Side.values))
-    notional_amount = MoneyField(required=False, allow_null=True)
-    units = QuantityField(required=False, allow_null=True)
-    order_type = Word(list(OrderType.values), default=OrderType.MARKET)
-    time_in_force = Word(list(TimeInForce.values), default=TimeInForce.DAY)
-    limit_price = PriceField(required=False, allow_null=True)
-    allow_duplicate = StrictBooleanField(default=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Demand exactly one size, and a limit price for limit orders alone."""
-        sizes = [attrs.get("units"), attrs.get("notional_amount")]
-        if sum(size is not None for size in sizes) != 1:
-            rule = "Give either units or notional_amount."
-            raise serializers.ValidationError({"notional_amount": [rule], "units": [rule]})
-        is_limit = attrs["order_type"] == OrderType.LIMIT
-        if is_limit != (attrs.get("limit_price") is not None):
-            rule = "A limit order has a limit price, and no other order has one."
-            raise serializers.ValidationError({"limit_price": [rule]})
-        return attrs
-
-    def to_ticket(self) -> Ticket:
-        """Say the same in trading's own words."""
-        body = self.validated_data
-        return Ticket(
-            symbol=body["ticker"],
-            side=Side(body["side"]),
-            quantity=body.get("units"),
-            notional=body.get("notional_amount"),
-            order_type=OrderType(body["order_type"]),
-            limit_price=body.get("limit_price"),
-            time_in_force=TimeInForce(body["time_in_force"]),
-        )
-
-
 class OrderQuery(StrictSerializer):
-    """The query of the list of orders."""
+    """The query of the list of orders, in the reference's words."""
 
     ignores_unknown: ClassVar[bool] = True
 
-    status = serializers.ChoiceField(choices=["open", "closed", "all"], default="open")
+    status = Word(["open", "closed", "all"], default="open")
     limit = serializers.IntegerField(min_value=1, max_value=500, default=50)
-    after = serializers.DateTimeField(required=False)
-    until = serializers.DateTimeField(required=False)
-    direction = serializers.ChoiceField(choices=["asc", "desc"], default="desc")
+    after = Moment(required=False)
+    until = Moment(required=False)
+    direction = Word(["asc", "desc"], default="desc")
+    side = Word(list(Side.values), required=False)
+    nested = serializers.BooleanField(
+        default=False, help_text="Show the exits of an order inside it, and not by themselves."
+    )
     symbols = StrictCharField(required=False, max_length=2000)
+    page_token = serializers.UUIDField(
+        required=False, help_text="The `next_page_token` of the page before."
+    )
+
+    def validate_symbols(self, symbols: str) -> list[str]:
+        """Take the list apart; one that is too long is refused rather than cut."""
+        wanted = [symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()]
+        if len(wanted) > MOST_SYMBOLS:
+            raise serializers.ValidationError(f"Name at most {MOST_SYMBOLS} symbols.")
+        return wanted
 
     def to_filter(self) -> OrderFilter:
         """Say the same in trading's own words."""
         query = self.validated_data
-        symbols = [text.strip().upper() for text in query.get("symbols", "").split(",")]
         return OrderFilter(
             status=query["status"],
             limit=query["limit"],
             after=query.get("after"),
             until=query.get("until"),
             is_ascending=query["direction"] == "asc",
-            symbols=[symbol for symbol in symbols if symbol][:MOST_SYMBOLS],
+            side=query.get("side", ""),
+            is_nested=query["nested"],
+            symbols=query.get("symbols", ()),
+            after_order=query.get("page_token"),
         )
 
 
@@ -106,13 +73,32 @@ class OrderDetail(serializers.Serializer[Any]):
     status = serializers.CharField(help_text="The broker's own word for it.")
     symbol = serializers.CharField()
     side = serializers.ChoiceField(choices=["buy", "sell"])
-    order_type = serializers.ChoiceField(choices=["market", "limit"])
-    time_in_force = serializers.ChoiceField(choices=["day", "gtc"])
+    order_type = serializers.CharField(help_text="market, limit, stop, stop_limit, trailing_stop.")
+    order_class = serializers.CharField(help_text="Empty, or bracket, oco, oto.")
+    time_in_force = serializers.CharField(help_text="day, gtc, ioc, fok, opg, cls.")
     notional = serializers.CharField(allow_null=True, help_text="Dollars, if these were asked for.")
     qty = serializers.CharField(allow_null=True, help_text="Shares, if these were asked for.")
     filled_qty = serializers.CharField()
     filled_avg_price = serializers.CharField(allow_null=True)
     limit_price = serializers.CharField(allow_null=True)
+    stop_price = serializers.CharField(allow_null=True)
+    trail_price = serializers.CharField(allow_null=True)
+    trail_percent = serializers.CharField(allow_null=True)
+    extended_hours = serializers.BooleanField()
+    source = serializers.CharField(  # type: ignore[assignment]  # a field's own `source` is another
+        help_text="CUSTOMER, PROPOSAL, CLOSURE, or BROKER for an exit."
+    )
+    held_for = serializers.CharField(
+        help_text="What it waits for here: OPEN, KILL_SWITCH or nothing."
+    )
+    opens_at = serializers.DateTimeField(allow_null=True)
+    cancel_requested_at = serializers.DateTimeField(allow_null=True)
+    clera_replaces = serializers.UUIDField(
+        allow_null=True, help_text="Our id of the order whose place it takes."
+    )
+    clera_parent = serializers.UUIDField(
+        allow_null=True, help_text="Our id of the order that it hangs on."
+    )
     created_at = serializers.DateTimeField()
     submitted_at = serializers.DateTimeField(allow_null=True)
     filled_at = serializers.DateTimeField(allow_null=True)
@@ -122,25 +108,54 @@ class OrderDetail(serializers.Serializer[Any]):
         told = instance.broker_record
         return {
             **{name: told.get(name) for name in BROKER_FIELDS},
+            **_words_of(instance),
+            **_figures_of(instance),
             "id": instance.public_id,
             "client_order_id": instance.client_order_id,
             "created_at": told.get("created_at") or instance.created_at,
-            "symbol": instance.symbol,
-            "notional": text(instance.notional, Money),
-            "qty": text(instance.quantity, Quantity) or told.get("qty"),
-            "filled_qty": text(instance.filled_quantity, Quantity),
-            "filled_avg_price": text(instance.average_price, Price),
-            "order_type": instance.order_type.lower(),
-            "type": instance.order_type.lower(),
-            "side": instance.side.lower(),
-            "time_in_force": instance.time_in_force.lower(),
-            "limit_price": text(instance.limit_price, Price),
-            "status": instance.vendor_status if instance.is_accepted else _waiting(instance),
-            "extended_hours": bool(told.get("extended_hours", False)),
+            "legs": self._legs_of(instance),
             "clera_order_id": str(instance.pk),
             "state": instance.state,
             "reason": instance.reason,
+            "source": instance.source,
+            "held_for": instance.held_for,
+            "opens_at": instance.opens_at,
+            "cancel_requested_at": instance.cancel_asked_at,
+            "clera_replaces": instance.replaces_id and str(instance.replaces_id),
+            "clera_parent": instance.parent_id and str(instance.parent_id),
         }
+
+    def _legs_of(self, order: Order) -> list[dict[str, Any]] | None:
+        """Show the exits where the selector has brought them along."""
+        legs = getattr(order, "_prefetched_objects_cache", {}).get("legs")
+        return [self.to_representation(leg) for leg in legs] if legs else None
+
+
+def _words_of(order: Order) -> dict[str, Any]:
+    is_simple = order.order_class == OrderClass.SIMPLE
+    return {
+        "symbol": order.symbol,
+        "order_type": order.order_type.lower(),
+        "type": order.order_type.lower(),
+        "order_class": "" if is_simple else order.order_class.lower(),
+        "side": order.side.lower(),
+        "time_in_force": order.time_in_force.lower(),
+        "status": order.vendor_status if order.is_accepted else _waiting(order),
+        "extended_hours": order.extended_hours,
+    }
+
+
+def _figures_of(order: Order) -> dict[str, str | None]:
+    return {
+        "notional": text(order.notional, Money),
+        "qty": text(order.quantity, Quantity) or order.broker_record.get("qty"),
+        "filled_qty": text(order.filled_quantity, Quantity),
+        "filled_avg_price": text(order.average_price, Price),
+        "limit_price": text(order.own_limit, Price),
+        "stop_price": text(order.stop_price, Price),
+        "trail_price": text(order.trail_price, Price),
+        "trail_percent": text(order.trail_percent, Quantity),
+    }
 
 
 # The 33 fields of the reference, in its order.
@@ -185,7 +200,7 @@ def _waiting(order: Order) -> str:
     """Put our state into the broker's kind of word while the broker has not spoken."""
     if order.reason_code == RISK_REFUSED:
         return "rejected"
-    words = {"REJECTED": "rejected", "CANCELED": "canceled"}
+    words = {"REJECTED": "rejected", "CANCELED": "canceled", "HELD": "held"}
     return words.get(order.state, "pending_new")
 
 
@@ -194,6 +209,7 @@ class TradeAnswer(serializers.Serializer[dict[str, Any]]):
 
     success = serializers.BooleanField()
     message = serializers.CharField()
+    queued = serializers.BooleanField(help_text="It waits here for the market to open.")
     order = OrderDetail()
 
 
@@ -204,3 +220,16 @@ class CancelAnswer(serializers.Serializer[dict[str, Any]]):
     message = serializers.CharField()
     order_id = serializers.CharField()
     account_id = serializers.CharField()
+
+
+class OrderPage(serializers.Serializer[dict[str, Any]]):
+    """A page of orders."""
+
+    orders = OrderDetail(many=True)
+    next_page_token = serializers.UUIDField(allow_null=True)
+
+
+class OrdersCanceled(serializers.Serializer[dict[str, Any]]):
+    """Every order that was to be canceled, as it now stands."""
+
+    orders = OrderDetail(many=True)

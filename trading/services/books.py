@@ -5,14 +5,16 @@ from decimal import Decimal
 from typing import Final
 
 import structlog
-from django.db.models import Sum
 
 from accounts import services as accounts
 from core.auth import SYSTEM, acting_as
+from core.money import Money
 from ledger import services as ledger
 from ledger.states import EntryKind, WitnessKind
-from trading.gateways import BrokerOrder, TradeNews
+from trading.gateways import BrokerOrder
 from trading.models import Execution, Order
+from trading.services.executions import Correction
+from trading.states import REPLACED
 
 logger = structlog.get_logger()
 BATCH: Final = 200
@@ -33,23 +35,79 @@ def hold_cash(order: Order, *, at: datetime) -> None:
         )
 
 
+def freed_by(order: Order) -> Decimal:
+    """Say what an order still holds that its replacement may use: dollars, or shares of a sale."""
+    if order.is_buy:
+        return ledger.remaining(order.pk)
+    return Decimal((order.quantity or ZERO) - order.filled_quantity)
+
+
 def let_go(order: Order, *, at: datetime) -> None:
     """
     Free what is still held for an order that is over, once the ledger knows all its fills.
 
     The lock of the order is enough: what is held for it is used and freed under that lock only.
     """
-    if order.is_buy and not order.is_working and order.is_posted:
+    if order.is_working:
+        return
+    heir = _heir_of(order) if order.vendor_status == REPLACED else None
+    if heir is not None:
+        heir.inherit_wish(order)  # these do not wait for the fills
+        _hand_over_exits(order, heir)
+    if not order.is_posted:
+        return
+    if order.vendor_status == REPLACED:
+        _hand_over(order, heir, at=at)
+    elif order.is_buy:
         ledger.release(reference=order.pk, at=at)
 
 
-def post_fill(execution: Execution, order: Order, *, told: BrokerOrder) -> None:
+def _heir_of(order: Order) -> Order | None:
+    """Lock and return the order that takes another's place, while it works."""
+    heirs = Order.objects.filter(replaces=order).working().values_list("pk", flat=True)
+    heir_id = heirs.first()
+    return None if heir_id is None else Order.objects.locked(heir_id)
+
+
+def _hand_over_exits(order: Order, heir: Order) -> None:
+    """Hang the exits on the new order, but for those that somebody has locked at this moment."""
+    free = Order.objects.filter(parent=order).select_for_update(skip_locked=True, no_key=True)
+    Order.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(parent=heir)
+
+
+def _hand_over(order: Order, heir: Order | None, *, at: datetime) -> None:
+    """
+    Let the order that takes another's place have what that one held, as far as it needs it.
+
+    Until now it has held only what it needs beyond that, so that nothing was held twice.
+    """
+    freed = ledger.release(reference=order.pk, at=at) if order.is_buy else ZERO
+    if heir is not None:
+        heir.inherit(order)
+        lacking = Money.rounded(heir.most_cost).amount - ledger.remaining(heir.pk)
+        if min(freed, lacking) > 0:
+            ledger.hold(
+                account_id=heir.account_id,
+                user_id=heir.user_id,
+                reference=heir.pk,
+                amount=min(freed, lacking),
+                at=at,
+            )
+    order.release()
+    order.save(update_fields=["reserved_cash", "reserved_quantity"])
+
+
+def post_fill(execution: Execution, order: Order, *, told: BrokerOrder, executed: Decimal) -> None:
     """
     Tell the ledger of an execution, with account and order locked; the caller saves the order.
 
-    The broker's books name it by the order and how much of that was filled by then.
+    The broker's books name it by the order and how much of that was filled by then. An event that
+    comes when a reading has confirmed these books tells nothing new: with it the ledger would
+    have more of the order than was filled, whoever tells how much. `executed` is how much was by
+    all executions that stand.
     """
-    if _is_confirmed(execution, order, told=told):
+    filled = max(order.filled_quantity, told.filled_quantity, executed)
+    if order.posted_quantity + execution.quantity > filled:
         return
     order.posted_quantity += execution.quantity
     _post(
@@ -60,18 +118,6 @@ def post_fill(execution: Execution, order: Order, *, told: BrokerOrder) -> None:
         natural_key=ledger.fill_key(told.broker_order_id, told.filled_quantity),
         at=execution.at,
     )
-
-
-def _is_confirmed(execution: Execution, order: Order, *, told: BrokerOrder) -> bool:
-    """
-    Say whether the event comes late: the books have told of it, and a reading confirmed them.
-
-    With it the ledger would have more of the order than was filled, whoever tells how much.
-    """
-    standing = order.executions.filter(is_busted=False)
-    executed = standing.aggregate(total=Sum("quantity"))["total"] or ZERO
-    filled = max(order.filled_quantity, told.filled_quantity, executed)
-    return bool(order.posted_quantity + execution.quantity > filled)
 
 
 def _post(
@@ -100,31 +146,20 @@ def _post(
     )
 
 
-def take_back(news: TradeNews, order: Order, *, gone: set[str]) -> Decimal:
-    """Reverse the executions that are void; tell the ledger what stands instead, and how much."""
-    was_told = [
+def take_back(correction: Correction, order: Order, *, told: BrokerOrder, at: datetime) -> None:
+    """
+    Reverse what is void and post what stands instead; the caller saves the order.
+
+    What the ledger was never told of, nobody has to take back.
+    """
+    for name in sorted(correction.names):
         ledger.take_back(
-            account_id=order.account_id,
-            told_by=WitnessKind.EXECUTION,
-            external_id=name,
-            at=news.at,
+            account_id=order.account_id, told_by=WitnessKind.EXECUTION, external_id=name, at=at
         )
-        for name in sorted(gone)
-    ]
-    if news.kind != "trade_correct" or not any(was_told):
-        return ZERO
-    if not news.quantity or not news.price:
-        logger.error("order.correction_unreadable", id=str(order.pk), event_id=news.event_id)
-        return ZERO
-    _post(
-        order,
-        quantity=news.quantity,
-        price=news.price,
-        execution_id=f"{news.execution_id}:corrected",
-        natural_key=ledger.fill_key(news.order.broker_order_id, news.order.filled_quantity),
-        at=news.at,
-    )
-    return news.quantity
+    order.posted_quantity = max(order.posted_quantity - correction.quantity, ZERO)
+    if correction.instead is not None:
+        post_fill(correction.instead, order, told=told, executed=order.filled_quantity)
+    order.posted_quantity = min(order.posted_quantity, order.filled_quantity)
 
 
 def confirm_untold(*, at: datetime) -> int:

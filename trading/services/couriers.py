@@ -1,16 +1,19 @@
 """Carrying an order to the broker, and what its answer leads to."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import ClassVar
 
 from core.errors import CleraError
 from core.events import publish
-from core.intents.couriers import Courier, Receipt
+from core.intents.couriers import Courier, Hold, Receipt
 from core.intents.states import IntentState
 from trading.events import OrderFilled, OrderSettled
 from trading.gateways import BrokerOrder, get_broker
 from trading.models import Order
-from trading.services import books, holdings
+from trading.selectors import switches
+from trading.services import books, feed, holdings, legs, replacing, reports
+from trading.states import HeldFor
 
 REJECTED_BY_BROKER = "rejected"
 
@@ -28,9 +31,13 @@ class OrderCourier(Courier[Order]):
 
     model = Order
     resends: ClassVar[bool] = True
+    resends_for: ClassVar[timedelta | None] = timedelta(seconds=60)
+    ready_column: ClassVar[str] = "ready_at"
 
     def send(self, intent: Order) -> Receipt:
-        """Hand the order in; see `Courier.send`."""
+        """Hand the order in, or the replacement of one; see `Courier.send`."""
+        if intent.replaces_id is not None:
+            return receipt_of(replacing.send(intent))
         told = get_broker().submit(
             intent.ticket,
             broker_account_id=intent.broker_account_id,
@@ -46,8 +53,29 @@ class OrderCourier(Courier[Order]):
         return None if told is None else receipt_of(told)
 
     def may_send(self, intent: Order) -> bool:
-        """Hold it back when the account has been frozen or shut since the order was placed."""
-        return bool(intent.account.is_tradable)
+        """
+        Keep it here while the account is frozen or shut; see `Courier.may_send`.
+
+        One that the customer wants canceled is not sent a second time either.
+        """
+        return bool(intent.account.is_tradable) and intent.cancel_asked_at is None
+
+    def must_hold(self, intent: Order) -> Hold | None:
+        """Hold it back under a kill switch; see `Courier.must_hold`."""
+        if switches.standing_over(intent) is None:
+            return None
+        return Hold(
+            "Orders are stopped for now; this one waits and is judged anew before it is sent.",
+            "trading_halted",
+            changes={
+                "held_for": HeldFor.KILL_SWITCH,
+                "held_price": intent.held_price or _price_seen(intent),
+            },
+        )
+
+    def held(self, intent: Order, *, at: datetime) -> None:
+        """Tell the customer; see `Courier.held`."""
+        feed.tell(intent, at=at)
 
     def settled(
         self,
@@ -57,6 +85,10 @@ class OrderCourier(Courier[Order]):
         at: datetime,
     ) -> None:
         """Free what is no longer needed and tell the other apps."""
+        if intent.heard is not None:
+            learn(intent, intent.heard, at=at)
+            reports.keep(intent, origin=reports.Origin.ANSWER, told=intent.heard, said_at=at)
+        feed.tell(intent, at=at)
         if not intent.is_working and intent.is_booked:
             intent.release()
             intent.save(update_fields=["reserved_cash", "reserved_quantity"])
@@ -66,6 +98,24 @@ class OrderCourier(Courier[Order]):
         if not intent.is_booked:
             publish(OrderFilled(intent.pk, intent.account_id))
             holdings.request_sync(account_id=intent.account_id)
+
+
+def _price_seen(order: Order) -> Decimal | None:
+    """Return what the market asked when the rules weighed the order, as the verdict keeps it."""
+    quote = (order.verdict.get("facts") or {}).get("quote") or {}
+    for name in ("ask" if order.is_buy else "bid", "last"):
+        price = Decimal(quote.get(name) or 0)
+        if price > 0:
+            return price
+    return None
+
+
+def learn(order: Order, told: BrokerOrder, *, at: datetime) -> None:
+    """Take over, with the order locked, how large the broker made it and what hangs on it."""
+    if order.replaces_id is not None and told.quantity and told.quantity != order.quantity:
+        order.quantity = told.quantity  # the old one was filled further before it was replaced
+        order.save(update_fields=["quantity"])
+    legs.keep(order, told, at=at)
 
 
 def receipt_of(told: BrokerOrder) -> Receipt:
@@ -78,6 +128,7 @@ def receipt_of(told: BrokerOrder) -> Receipt:
         changes={
             "broker_order_id": told.broker_order_id,
             "broker_record": dict(told.record),
+            "heard": told,
             "filled_quantity": told.filled_quantity,
             "average_price": told.average_price,
         },

@@ -15,6 +15,7 @@ from accounts import services as accounts
 from core import realtime
 from core.auth import SYSTEM, acting_as
 from core.clock import Now
+from core.errors import VendorError
 from core.events import publish
 from core.intents import sending
 from core.intents.states import IntentState
@@ -23,6 +24,8 @@ from core.money import Money
 from trading.events import HoldingsChanged
 from trading.gateways import BrokerCash, BrokerOrder, BrokerPosition, get_broker
 from trading.models import CashBalance, Execution, Order, Position
+from trading.services import corporate_actions, drifts, executions, lots
+from trading.services.executions import Correction
 from trading.states import TERMINAL
 
 logger = structlog.get_logger()
@@ -80,10 +83,21 @@ def sync_holdings(*, account_id: str | UUID, at: datetime) -> list[str]:
             continue
         drift = _store(account.pk, mark, reading, at=at)
         if drift is not None:
+            _look_for_movements(account.pk, broker_account_id, at=at)
             return drift
     logger.info("holdings.still_moving", account_id=str(account.pk))
     request_sync(account_id=account.pk)
     return []
+
+
+def _look_for_movements(account_id: UUID, broker_account_id: str, *, at: datetime) -> None:
+    """Look in the broker's books for what has moved shares, when our lots differ from its own."""
+    if not drifts.has_unsettled(account_id):
+        return
+    try:
+        corporate_actions.catch_up(account_id, broker_account_id, at=at)
+    except VendorError as error:  # the next reading looks again
+        logger.warning("movements.not_read", account_id=str(account_id), error=error.code)
 
 
 def _mark(account_id: UUID) -> _Mark:
@@ -134,6 +148,8 @@ def _store(account_id: UUID, mark: _Mark, reading: _Reading, *, at: datetime) ->
         drift = _store_positions(account_id, account.user_id, reading.positions)
         drift += _store_cash(balance, account_id, account.user_id, reading.cash, at=at)
         _settle_accounts_of_orders(account_id, mark, reading)
+        lots.open_lots(account_id, account.user_id, at=at)
+        drifts.compare(account_id, account.user_id, at=at)
         if drift:
             tell_changed(account_id)
     return drift
@@ -221,35 +237,89 @@ def _settle_accounts_of_orders(account_id: UUID, mark: _Mark, reading: _Reading)
             Order.objects.filter(pk=order.pk).update(booked_quantity=filled)
 
 
-def book_fill(execution: Execution, order: Order, *, booked: Decimal) -> None:
+def book_fill(execution: Execution, order: Order, *, booked: Decimal) -> Position | None:
     """
-    Move the stored holdings by one fill, inside the caller's transaction and account lock.
+    Move the stored holdings and the lots by one fill, with account and order locked.
 
-    `booked` is how much of the fill they do not contain yet. Without stored holdings there is
-    nothing to move: the reading that follows brings them.
+    `booked` is how much of the fill the holdings do not contain yet. Without stored holdings there
+    is nothing to move but the lots: the reading that follows brings them. Returns the position,
+    if it has moved and is not empty.
     """
     balance = CashBalance.objects.filter(pk=order.account_id).first()
-    if balance is None or booked <= 0:
-        return
+    if balance is None:
+        lots.take_fill(execution, order)
+        return None
+    if balance.lots_since is None:
+        lots.open_lots(order.account_id, order.user_id, at=execution.at)
     stored = Position.objects.filter(account_id=order.account_id, symbol=order.symbol).first()
     position = stored or _new_position(order)
+    if booked > 0:
+        _move(balance, position, execution, order, booked=booked)
+    book = lots.take_fill(execution, order)
+    drifts.watch(book, shown=position.quantity, at=execution.at)
+    return position if position.quantity else None
+
+
+def _move(
+    balance: CashBalance, position: Position, execution: Execution, order: Order, *, booked: Decimal
+) -> None:
     position.book(
         is_buy=order.is_buy,
         quantity=booked,
         price=execution.price,
         was_held_back=order.reserved_quantity == 0,
     )
-    if position.quantity:
-        position.save()
-    elif stored is not None:
-        stored.delete()
     balance.book(
         is_buy=order.is_buy,
         quantity=booked,
         price=execution.price,
         was_reserved=order.reserved_cash > 0,
     )
+    _keep(position)
     tell_changed(order.account_id)
+
+
+def take_back(correction: Correction, order: Order, *, at: datetime) -> Position | None:
+    """
+    Move the stored holdings and the lots by what an exchange has taken back or changed.
+
+    Holdings that were the same as our lots follow these; others may come from a reading that
+    contains the correction, and stay until the next one. Account and order are locked.
+    """
+    balance = CashBalance.objects.filter(pk=order.account_id).first()
+    if balance is not None and balance.lots_since is None:
+        lots.open_lots(order.account_id, order.user_id, at=at)
+    before = lots.quantity_of(order.account_id, order.symbol, otherwise=correction.quantity)
+    book = lots.refold(order.account_id, order.user_id, [order.symbol])[order.symbol]
+    if balance is None:
+        return None
+    stored = Position.objects.filter(account_id=order.account_id, symbol=order.symbol).first()
+    position = stored or _new_position(order)
+    if position.quantity == before:
+        _follow(balance, position, correction, order)
+        order.booked_quantity = executions.executed(order)
+    drifts.watch(book, shown=position.quantity, at=at)
+    return position if position.quantity else None
+
+
+def _follow(balance: CashBalance, position: Position, correction: Correction, order: Order) -> None:
+    for gone in correction.void:
+        value = gone.quantity * gone.price
+        position.take_back(is_buy=order.is_buy, quantity=gone.quantity, value=value)
+        balance.take_back(is_buy=order.is_buy, value=value)
+    if correction.instead is not None:
+        figures = {"quantity": correction.instead.quantity, "price": correction.instead.price}
+        position.book(is_buy=order.is_buy, was_held_back=False, **figures)
+        balance.book(is_buy=order.is_buy, was_reserved=True, **figures)
+    _keep(position)
+    tell_changed(order.account_id)
+
+
+def _keep(position: Position) -> None:
+    if position.quantity:
+        position.save()
+    elif not position._state.adding:  # noqa: SLF001 - Django documents it
+        position.delete()
 
 
 def _new_position(order: Order) -> Position:

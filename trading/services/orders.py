@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import structlog
@@ -11,9 +12,9 @@ import structlog
 from accounts import selectors as account_selectors
 from accounts import services as accounts
 from core import idempotency
-from core.auth import SYSTEM, Principal, acting_as
+from core.auth import Principal, acting_as
 from core.clock import database_now
-from core.errors import CleraError, ServiceBusy, VendorError, VendorRejected
+from core.errors import ServiceBusy, VendorError
 from core.events import publish
 from core.failpoints import failpoint
 from core.ids import new_id
@@ -21,34 +22,20 @@ from core.intents import sending
 from core.intents.states import IntentState
 from trading import risk, selectors
 from trading.events import OrderSettled
-from trading.gateways import get_broker
 from trading.models import RISK_REFUSED, CashBalance, Order
 from trading.selectors import MarketView
-from trading.services import books, holdings
+from trading.services import books, holding, holdings, lot_choices
 from trading.services.couriers import OrderCourier, OrderRejected
-from trading.states import is_open, may_become
+from trading.states import Source
 from trading.tickets import Ticket
+
+if TYPE_CHECKING:
+    from accounts.models import BrokerageAccount
 
 logger = structlog.get_logger()
 Result = TypeVar("Result")
 # Nobody is refused for want of money or shares on knowledge older than this.
 HOLDINGS_TRUST = timedelta(seconds=2)
-
-
-class OrderUndecided(CleraError):
-    """Whether the broker has the order is not known yet."""
-
-    code = "order_undecided"
-    status = 409
-    detail = "The broker has not answered about this order yet; try again in a few seconds."
-
-
-class OrderNotOpen(CleraError):
-    """There is nothing left to cancel."""
-
-    code = "order_not_open"
-    status = 422
-    detail = "The order is over and can no longer be canceled."
 
 
 class OldHoldings(Exception):
@@ -62,11 +49,15 @@ def place_order(
     ticket: Ticket,
     request: idempotency.Request | None,
     at: datetime,
+    source: Source = Source.CUSTOMER,
+    order_id: UUID | None = None,
 ) -> Order:
     """
     Record the order with the verdict of the risk rules, then send it once.
 
     Returns it ACCEPTED, or undecided when the broker has not answered; the sweep then finds out.
+    With an `order_id` the order is written once only: one that has this id already is sent on if
+    it still waits, and returned.
 
     :raises NotFound: there is no such account, or it is somebody else's.
     :raises Invalid: the ticket makes no sense in itself.
@@ -82,10 +73,10 @@ def place_order(
     view = selectors.look_at_market(symbol=ticket.symbol, at=at)
 
     def record(*, trusts_holdings: bool) -> UUID:
-        wanted = new_id()
+        wanted = order_id or new_id()
         with acting_as(principal):
-            order_id = idempotency.claim(request, resource_id=wanted)
-            if order_id == wanted:
+            claimed = idempotency.claim(request, resource_id=wanted)
+            if claimed == wanted and not _is_written(order_id, account.pk):
                 open_order(
                     order_id=wanted,
                     principal=principal,
@@ -93,11 +84,21 @@ def place_order(
                     ticket=ticket,
                     view=view,
                     trusts_holdings=trusts_holdings,
+                    minds_twins=request is not None and not request.allows_duplicate,
+                    source=source,
                     at=at,
                 )
-            return order_id
+            return claimed
 
     return send_order(with_known_holdings(account.pk, record, at=at), at=at)
+
+
+def _is_written(order_id: UUID | None, account_id: UUID) -> bool:
+    """Say whether the order with this fixed id exists; under the lock that its writer holds."""
+    if order_id is None:
+        return False
+    accounts.lock_account(account_id=account_id)
+    return Order.objects.filter(pk=order_id).exists()
 
 
 def open_order(
@@ -109,35 +110,90 @@ def open_order(
     view: MarketView,
     trusts_holdings: bool,
     at: datetime,
+    source: Source = Source.CUSTOMER,
+    minds_twins: bool = False,
+    replaces: Order | None = None,
+    total_quantity: Decimal | None = None,
 ) -> Order:
     """
     Judge a ticket under the account's lock and write the order down.
 
-    It does so inside the caller's transaction. An order that the rules refuse is kept as canceled.
+    Runs in the caller's transaction. One that the rules refuse is kept as canceled.
 
     :raises OldHoldings: the verdict hangs on holdings nobody has read lately.
     :raises Invalid: the ticket makes no sense in itself.
     :raises PriceStale: there is no fresh price.
+    :raises LotsNotThere: it names lots that are not there.
     """
     account = accounts.lock_account(account_id=account_id)
-    facts = selectors.facts_for(account, ticket, view, at=at)
-    verdict = risk.judge(ticket, facts)
-    risk.require_sense(verdict, symbol=ticket.symbol)
-    if facts.is_account_active and not trusts_holdings:
-        _refuse_old_holdings(account_id, verdict, is_known=facts.spendable is not None)
+    ticket = holding.as_the_broker_keeps_it(ticket, view)
+    verdict = _judge(
+        account,
+        ticket,
+        view,
+        at=at,
+        trusts_holdings=trusts_holdings,
+        source=source,
+        placed_by=principal.name,
+        released=replaces,
+        minds_twins=minds_twins,
+    )
     order = Order.open(
         pk=order_id,
         account=account,
         ticket=ticket,
         verdict=verdict,
         placed_by=principal.name,
+        source=source,
+        replaces=replaces,
+        total_quantity=total_quantity,
+        freed=books.freed_by(replaces) if replaces else Decimal(0),
         at=at,
     )
+    return _begin(order, view, at=at)
+
+
+def _begin(order: Order, view: MarketView, *, at: datetime) -> Order:
+    """Hold its money, or have it wait, or say that nothing becomes of it."""
     books.hold_cash(order, at=at)
-    if not verdict.is_allowed:
-        publish(OrderSettled(order.pk, account.pk))
-    logger.info("order.recorded", id=str(order.pk), allowed=verdict.is_allowed, rule=verdict.rule)
+    holding.put_aside(order, view, at=at)
+    if order.is_refused:
+        publish(OrderSettled(order.pk, order.account_id))
+    rule = order.verdict["rule"]
+    logger.info("order.recorded", id=str(order.pk), allowed=not order.is_refused, rule=rule)
     return order
+
+
+def _judge(
+    account: "BrokerageAccount",
+    ticket: Ticket,
+    view: MarketView,
+    *,
+    at: datetime,
+    trusts_holdings: bool,
+    source: Source,
+    placed_by: str,
+    released: Order | None,
+    minds_twins: bool,
+) -> risk.Verdict:
+    """Try the rules on the facts of now; what hangs on old holdings is not believed."""
+    facts = selectors.facts_for(
+        account,
+        ticket,
+        view,
+        at=at,
+        source=source,
+        placed_by=placed_by,
+        released=released,
+        minds_twins=minds_twins,
+    )
+    verdict = risk.judge(ticket, facts)
+    risk.require_sense(verdict, symbol=ticket.symbol)
+    if facts.is_account_active and not trusts_holdings:
+        _refuse_old_holdings(account.pk, verdict, is_known=facts.spendable is not None)
+    if verdict.is_allowed:
+        lot_choices.require_lots(account.pk, ticket, released=released)
+    return verdict
 
 
 def _refuse_old_holdings(account_id: UUID, verdict: risk.Verdict, *, is_known: bool) -> None:
@@ -191,48 +247,4 @@ def send_order(order_id: UUID, *, at: datetime) -> Order:
             f"The broker rejected the order: {order.reason}",
             extra={"order_id": order.public_id, "broker_code": order.vendor_status},
         )
-    return order
-
-
-def cancel_order(
-    *, principal: Principal, account_id: str | UUID, order_id: str | UUID, at: datetime
-) -> Order:
-    """
-    Cancel an order that was not sent yet, or ask the broker to; the order may yet be filled.
-
-    :raises NotFound: there is none, or it is somebody else's.
-    :raises OrderUndecided: whether the broker has it is not known yet.
-    :raises OrderNotOpen: it is over.
-    """
-    seen = selectors.get_order(principal=principal, account_id=account_id, order_id=order_id)
-    with acting_as(principal):
-        order = Order.objects.locked(seen.pk)
-        if order.state == IntentState.PENDING:
-            order.withdraw(at=at, reason="Canceled before it was sent.")
-            books.let_go(order, at=at)
-            publish(OrderSettled(order.pk, order.account_id))
-            return order
-        if not order.is_working:
-            raise OrderNotOpen
-        if not order.is_accepted:
-            raise OrderUndecided(retry_after_seconds=5)
-    sending.release_connection()
-    try:
-        get_broker().cancel(
-            broker_account_id=order.broker_account_id, broker_order_id=order.broker_order_id
-        )
-    except VendorRejected as error:
-        logger.info("order.not_canceled", id=str(order.pk), broker_code=error.vendor_code)
-        raise OrderNotOpen from error
-    return _note_cancel(order.pk)
-
-
-def _note_cancel(order_id: UUID) -> Order:
-    with acting_as(SYSTEM):
-        order = Order.objects.locked(order_id)
-        before = order.vendor_status
-        if is_open(before) and may_become(before, "pending_cancel"):
-            order.vendor_status = "pending_cancel"
-            order.save(update_fields=["vendor_status"])
-            order.note_status(before)
     return order

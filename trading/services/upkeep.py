@@ -11,7 +11,7 @@ from core.errors import CleraError
 from core.intents import sending, sweeping
 from trading.gateways import get_broker
 from trading.models import CashBalance, Order
-from trading.services import books, holdings, news
+from trading.services import books, cancels, drifts, holdings, news, switches
 from trading.services.couriers import OrderCourier
 
 logger = structlog.get_logger()
@@ -22,6 +22,10 @@ MOST_ACCOUNTS = 200
 def sweep_orders(*, at: datetime) -> dict[str, int]:
     """Move on every order that waits, then apply the news that waits."""
     touched = sweeping.sweep(through=OrderCourier(), at=at)
+    touched["looked_again"] = sweeping.look_again(through=OrderCourier(), at=at)
+    touched["held"] = switches.hold_ready(at=at)
+    touched["cancels_asked"] = switches.ask_cancels(at=at)
+    touched["cancels_repeated"] = cancels.repeat_wishes(at=at)
     return {**touched, "applied": news.apply_events()}
 
 
@@ -51,6 +55,7 @@ def _accounts_to_read() -> list[UUID]:
         moved = CashBalance.objects.filter(changed_at__gt=Now() - RECENTLY)
         ids = dict.fromkeys(trading[:MOST_ACCOUNTS])
         ids.update(dict.fromkeys(moved.values_list("pk", flat=True)[:MOST_ACCOUNTS]))
+        ids.update(dict.fromkeys(drifts.unsettled_accounts()))
     return list(ids)[:MOST_ACCOUNTS]
 
 
@@ -63,12 +68,12 @@ def _heal_orders(account_id: UUID, *, at: datetime) -> int:
     sending.release_connection()
     broker, broker_account_id = get_broker(), working[0].broker_account_id
     latest = broker.list_orders(broker_account_id=broker_account_id)
-    told = {order.client_order_id: order for order in latest}
+    told = {order.broker_order_id: order for order in latest}
     healed = 0
     for order in working:
         # One that has waited for long is no longer among the latest.
-        current = told.get(order.client_order_id) or broker.find(
-            broker_account_id=broker_account_id, client_order_id=order.client_order_id
+        current = told.get(order.broker_order_id) or broker.get(
+            broker_account_id=broker_account_id, broker_order_id=order.broker_order_id
         )
         if current is not None:
             healed += news.catch_up(order.pk, current, at=at)

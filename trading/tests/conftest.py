@@ -1,6 +1,6 @@
 """A broker in memory and a market with prices, for the tests of trading."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -13,6 +13,8 @@ from core.tests.sandboxes import running
 from ledger.tests import invariants as ledger_invariants
 from ledger.tests.agreement import ledger_agrees, may_differ  # noqa: F401 - fixtures
 from market import frames
+from market import selectors as market_selectors
+from market.facts import Session
 from trading import gateways, services
 from trading.gateways.fake import FakeBroker
 from trading.tests import factories, invariants
@@ -28,14 +30,24 @@ def broker():
 
 @pytest.fixture
 def prices():
-    """Leave no price behind."""
+    """Leave no price behind, and no word on whether the market is open."""
     realtime.connection().delete(frames.SNAPSHOT_KEY)
+    market_selectors._session.clear()
     yield
     realtime.connection().delete(frames.SNAPSHOT_KEY)
+    market_selectors._session.clear()
 
 
 @pytest.fixture
-def apple(db, prices):
+def open_market(prices):
+    """Have the market be open, so that nobody asks the broker."""
+    now = datetime.now(UTC)
+    word = Session(asked_at=now - timedelta(days=1), is_open=True, changes_at=now + timedelta(1))
+    market_selectors._session[:] = [word]
+
+
+@pytest.fixture
+def apple(db, open_market):
     return factories.new_instrument("AAPL", price="100.00")
 
 

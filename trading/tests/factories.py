@@ -12,9 +12,11 @@ from django.db import connection
 from accounts.tests.factories import make_account
 from core import realtime
 from core.auth import SYSTEM, Kind, Principal, acting_as
+from core.ids import new_id
 from market import frames
 from trading.models import CashBalance, Order, Position
-from trading.states import OrderType, Side, TimeInForce
+from trading.models.wording import columns_of
+from trading.states import OrderClass, OrderType, Side, TimeInForce
 from trading.tickets import Ticket
 
 NANO = 1_000_000_000
@@ -109,16 +111,64 @@ def ticket(
     quantity=None,
     limit_price=None,
     time_in_force=TimeInForce.DAY,
+    **more,
 ):
+    """Write a ticket; prices may be texts, and a limit price makes it a limit order."""
+    more.setdefault("order_type", OrderType.LIMIT if limit_price else OrderType.MARKET)
+    prices = {name: Decimal(more.pop(name)) for name in list(more) if name in _PRICES}
     return Ticket(
         symbol=symbol,
         side=side,
         notional=None if notional is None else Decimal(notional),
         quantity=None if quantity is None else Decimal(quantity),
-        order_type=OrderType.LIMIT if limit_price else OrderType.MARKET,
         limit_price=None if limit_price is None else Decimal(limit_price),
         time_in_force=time_in_force,
+        **prices,
+        **more,
     )
+
+
+_PRICES = frozenset(
+    {
+        "stop_price",
+        "trail_price",
+        "trail_percent",
+        "take_profit_price",
+        "stop_loss_price",
+        "stop_loss_limit_price",
+    }
+)
+
+
+def bracket(quantity="2", *, limit_price="100", take_profit="120", stop_loss="90", **more):
+    return buy(
+        quantity=quantity,
+        limit_price=limit_price,
+        time_in_force=TimeInForce.GTC,
+        order_class=OrderClass.BRACKET,
+        take_profit_price=take_profit,
+        stop_loss_price=stop_loss,
+        **more,
+    )
+
+
+def working_order(account, broker, wanted):
+    """Write down an order that the broker has, as if it had been placed long ago."""
+    order_id = new_id()
+    told = broker.submit(
+        wanted, broker_account_id=account.broker_account_id, client_order_id=str(order_id)
+    )
+    with acting_as(SYSTEM):
+        return Order.objects.create(
+            id=order_id,
+            user_id=account.user_id,
+            account_id=account.pk,
+            broker_account_id=account.broker_account_id,
+            state="ACCEPTED",
+            vendor_status="new",
+            broker_order_id=told.broker_order_id,
+            **columns_of(wanted),
+        )
 
 
 def reload(row):

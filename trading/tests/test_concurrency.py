@@ -7,7 +7,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -109,9 +108,7 @@ class TestMany:
             principal=customer(),
             run_id=uuid4(),
             tool_call_id="call-1",
-            symbol="AAPL",
-            side="BUY",
-            notional=Decimal(100),
+            ticket=buy("AAPL", notional="100.00"),
             at=now(),
         )
 

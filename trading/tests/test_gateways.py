@@ -9,9 +9,11 @@ import pytest
 from accounts.tests.factories import alpaca_data
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from trading import gateways
-from trading.gateways import BrokerOrder, Unreadable, alpaca
+from trading.gateways import BrokerOrder, Unreadable, alpaca, bodies
 from trading.gateways.fake import FakeBroker
-from trading.tests.factories import buy, sell
+from trading.states import OrderType, TimeInForce
+from trading.tests.factories import bracket, buy, sell
+from trading.tickets import Changes
 
 KEYS = ("CKSANDBOX", "sandbox-secret")
 
@@ -20,7 +22,10 @@ KEYS = ("CKSANDBOX", "sandbox-secret")
 def desk(request, settings):
     """A broker and an active account with money at it."""
     if request.param == "fake":
-        return SimpleNamespace(broker=FakeBroker(), account="fake-account")
+        fake = FakeBroker()
+        return SimpleNamespace(
+            broker=fake, account="fake-account", come_to_work=lambda: come_to_work(fake)
+        )
     sandbox = request.getfixturevalue("running_sandbox")
     sandbox.reset()
     sandbox.point(settings)
@@ -33,7 +38,15 @@ def desk(request, settings):
     account = answer.json()["id"]
     sandbox.advance(5)
     sandbox.control("POST", f"/accounts/{account}/seed", {"cash": "1000", "months": 1})
-    return SimpleNamespace(broker=alpaca.AlpacaBroker(), account=account)
+    return SimpleNamespace(
+        broker=alpaca.AlpacaBroker(), account=account, come_to_work=lambda: sandbox.advance(2)
+    )
+
+
+def come_to_work(fake):
+    for client_order_id, order in list(fake.orders.items()):
+        if order.status == "pending_new":
+            fake.move(client_order_id, "new")
 
 
 def submit(desk, ticket, client_order_id="ours-1"):
@@ -44,6 +57,19 @@ def submit(desk, ticket, client_order_id="ours-1"):
 
 def find(desk, client_order_id="ours-1"):
     return desk.broker.find(broker_account_id=desk.account, client_order_id=client_order_id)
+
+
+def get(desk, order):
+    return desk.broker.get(broker_account_id=desk.account, broker_order_id=order.broker_order_id)
+
+
+def replace(desk, order, client_order_id="ours-2", **changes):
+    return desk.broker.replace(
+        Changes(**changes),
+        broker_account_id=desk.account,
+        broker_order_id=order.broker_order_id,
+        client_order_id=client_order_id,
+    )
 
 
 @pytest.mark.django_db
@@ -75,6 +101,55 @@ class TestAnyBroker:
         with pytest.raises(VendorRejected):
             desk.broker.cancel(broker_account_id=desk.account, broker_order_id="no-such-order")
 
+    def test_puts_a_changed_order_in_the_place_of_an_open_one(self, desk):
+        old = submit(desk, buy(quantity="2", limit_price="1.00"))
+        desk.come_to_work()
+
+        new = replace(desk, old, limit_price=Decimal("1.05"))
+        desk.come_to_work()
+
+        assert (new.client_order_id, new.quantity, new.limit_price) == (
+            "ours-2",
+            Decimal(2),
+            Decimal("1.05"),
+        )
+        assert new.replaces == old.broker_order_id
+        assert find(desk, "ours-2").broker_order_id == new.broker_order_id
+        before = get(desk, old)
+        assert (before.status, before.replaced_by) == ("replaced", new.broker_order_id)
+
+    def test_does_not_replace_twice_nor_what_is_over(self, desk):
+        old = submit(desk, buy(quantity="2", limit_price="1.00"))
+        desk.come_to_work()
+        new = replace(desk, old, quantity=Decimal(3))
+        desk.come_to_work()
+
+        with pytest.raises(VendorUnclear):  # the id is known already
+            replace(desk, new, quantity=Decimal(4))
+        with pytest.raises(VendorRejected):
+            replace(desk, old, "ours-3", quantity=Decimal(4))
+
+    def test_knows_an_order_by_its_own_id(self, desk):
+        order = submit(desk, buy(quantity="1", limit_price="1.00"))
+
+        assert get(desk, order).client_order_id == "ours-1"
+        missing = desk.broker.get(
+            broker_account_id=desk.account, broker_order_id="61e69015-8549-4bfd-b9c3-01e75843f47d"
+        )
+        assert missing is None
+
+    def test_makes_the_exits_of_a_bracket(self, desk):
+        entry = submit(desk, bracket("2"))
+
+        profit, loss = entry.legs
+        assert (entry.order_class, profit.side, loss.side) == ("bracket", "sell", "sell")
+        assert (profit.limit_price, loss.stop_price) == (Decimal(120), Decimal(90))
+        assert {leg.status for leg in entry.legs} == {"held"}
+        assert len({entry.broker_order_id, profit.broker_order_id, loss.broker_order_id}) == 3
+        assert [leg.broker_order_id for leg in find(desk).legs] == [
+            leg.broker_order_id for leg in entry.legs
+        ]
+
     def test_counts_the_money(self, desk):
         cash = desk.broker.get_cash(broker_account_id=desk.account)
 
@@ -84,7 +159,7 @@ class TestAnyBroker:
 
 class TestWhatAlpacaIsSent:
     def test_is_text_in_its_own_words(self):
-        assert alpaca._body(buy(notional="100.5"), "id-1") == {
+        assert bodies.of_ticket(buy(notional="100.5"), "id-1") == {
             "symbol": "AAPL",
             "side": "buy",
             "type": "market",
@@ -92,12 +167,41 @@ class TestWhatAlpacaIsSent:
             "client_order_id": "id-1",
             "notional": "100.50",
         }
-        body = alpaca._body(sell(quantity="0.000000001", limit_price="187.13"), "id-2")
+        body = bodies.of_ticket(sell(quantity="0.000000001", limit_price="187.13"), "id-2")
         assert (body["qty"], body["limit_price"], body["type"]) == (
             "0.000000001",
             "187.13",
             "limit",
         )
+
+    def test_names_what_each_kind_of_order_needs(self):
+        stop = sell(quantity="1", stop_price="90.5", order_type=OrderType.STOP)
+        trailing = sell(quantity="1", trail_percent="2.5", order_type=OrderType.TRAILING_STOP)
+        early = buy(quantity="1", limit_price="9.99", extended_hours=True)
+
+        assert bodies.of_ticket(stop, "id")["stop_price"] == "90.50"
+        assert bodies.of_ticket(trailing, "id")["trail_percent"] == "2.50"
+        assert bodies.of_ticket(trailing, "id")["type"] == "trailing_stop"
+        assert bodies.of_ticket(early, "id")["extended_hours"] is True
+
+    def test_hangs_the_exits_on_their_entry(self):
+        body = bodies.of_ticket(bracket(stop_loss_limit_price="89.9"), "id")
+
+        assert (body["order_class"], body["take_profit"], body["stop_loss"]) == (
+            "bracket",
+            {"limit_price": "120.00"},
+            {"stop_price": "90.00", "limit_price": "89.90"},
+        )
+
+    def test_names_of_a_replacement_only_what_changes(self):
+        changes = Changes(quantity=Decimal(3), trail=Decimal("1.5"), time_in_force=TimeInForce.GTC)
+
+        assert bodies.of_changes(changes, "id-2") == {
+            "client_order_id": "id-2",
+            "qty": "3",
+            "trail": "1.50",
+            "time_in_force": "gtc",
+        }
 
     def test_never_leaves_the_account_it_names(self):
         assert alpaca._path("../../accounts", "/orders") == (
@@ -118,6 +222,7 @@ class TestWhatAlpacaSays:
             status="filled",
             filled_quantity=Decimal(2),
             average_price=Decimal("187.1234567"),
+            quantity=Decimal("2.5"),
             record={**ORDER, "filled_avg_price": "187.1234567", "qty": "2.5"},
         )
 

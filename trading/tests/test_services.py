@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
 from accounts.services import oversight
 from core import idempotency
-from core.auth import SYSTEM, Kind, Principal, acting_as
+from core.auth import Kind, Principal, acting_as
 from core.errors import (
     Invalid,
     NotFound,
@@ -19,6 +20,7 @@ from core.intents.models import IntentStep
 from trading import services
 from trading.models import CashBalance, Order
 from trading.risk import PriceStale, RiskRefused
+from trading.states import Source
 from trading.tests import factories
 from trading.tests.factories import buy, customer, orders_of, reload, sell
 
@@ -294,65 +296,35 @@ class TestAnUnsureBroker:
         assert error.value.detail.endswith("insufficient buying power")
 
 
-class TestCancelOrder:
-    def cancel(self, account, order, *, user_id="alice-sub"):
-        return services.cancel_order(
-            principal=customer(user_id),
-            account_id=account.broker_account_id,
-            order_id=order.public_id,
+class TestAFixedId:
+    """What is done again after a crash names its order itself."""
+
+    def place(self, account, order_id):
+        return services.place_order(
+            principal=customer(),
+            account_id=account.pk,
+            ticket=buy(notional="10"),
+            request=None,
+            source=Source.CLOSURE,
+            order_id=order_id,
             at=now(),
         )
 
-    def test_asks_the_broker_and_notes_it(self, place, broker, account):
-        order = place(buy(notional="10"))
+    def test_is_one_order_however_often_it_is_placed(self, broker, account):
+        order_id = uuid4()
 
-        canceled = self.cancel(account, order)
+        first, again = self.place(account, order_id), self.place(account, order_id)
 
-        assert broker.canceled == [order.broker_order_id]
-        assert (canceled.vendor_status, canceled.is_working) == ("pending_cancel", True)
+        assert (first.pk, again.pk, first.source) == (order_id, order_id, "CLOSURE")
+        assert broker.submitted == [str(order_id)]
 
-    def test_what_was_not_sent_is_simply_withdrawn(self, place, broker, account):
+    def test_of_an_order_that_was_not_sent_sends_it_on(self, broker, account):
+        order_id = uuid4()
         broker.plan(AWAY)
-        order = place(buy(notional="1000"))
+        assert self.place(account, order_id).state == "PENDING"
 
-        withdrawn = self.cancel(account, order)
-
-        assert (withdrawn.state, withdrawn.reason_code) == ("CANCELED", "customer_canceled")
-        assert (withdrawn.reserved_cash, broker.canceled) == (Decimal(0), [])
-
-    def test_an_undecided_order_must_be_found_first(self, place, broker, account):
-        broker.plan(UNCLEAR, is_done=True)
-        order = place(buy(notional="10"))
-
-        with pytest.raises(services.OrderUndecided):
-            self.cancel(account, order)
-        assert broker.canceled == []
-
-    def test_an_order_that_is_over_stays_over(self, place, broker, account):
-        order = place(buy(notional="10"))
-        broker.fill(str(order.pk), Decimal("0.1"), Decimal(100))
-
-        with pytest.raises(services.OrderNotOpen):
-            self.cancel(account, order)
-
-    def test_anothers_order_does_not_exist(self, place, broker, account):
-        order = place(buy(notional="10"))
-
-        with pytest.raises(NotFound):
-            self.cancel(account, order, user_id="bob-sub")
-        assert broker.canceled == []
-
-    def test_an_order_is_not_found_under_another_account_of_the_same_owner(
-        self, place, broker, account
-    ):
-        order = place(buy(notional="10"))
-        with acting_as(SYSTEM):
-            type(account).objects.filter(pk=account.pk).update(vendor_status="ACCOUNT_CLOSED")
-        other = factories.new_account()
-
-        with pytest.raises(NotFound):
-            self.cancel(other, order)
-        assert broker.canceled == []
+        assert self.place(account, order_id).state == "ACCEPTED"
+        assert len(orders_of(account)) == 1
 
 
 class TestHistory:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from trading.states import (
     BROKER_MOVES,
+    CORRECTED_MOVES,
     ENDED,
     FILLED,
     KNOWN,
@@ -15,6 +16,7 @@ from trading.states import (
     TERMINAL,
     ProposalState,
     is_open,
+    may_be_corrected,
     may_become,
 )
 
@@ -64,6 +66,62 @@ class TestTheTable:
         assert may_become(before, after)
 
 
+class TestACorrectedFill:
+    """The one thing by which an order that is over may live again."""
+
+    def test_has_a_row_for_every_word_and_leads_to_known_ones(self):
+        assert set(CORRECTED_MOVES) == KNOWN | {""}
+        assert frozenset().union(*CORRECTED_MOVES.values()) <= KNOWN
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("filled", "partially_filled"),
+            ("filled", "canceled"),
+            ("filled", "new"),
+            ("canceled", "partially_filled"),
+            ("expired", "filled"),
+            ("partially_filled", "new"),
+            ("filled", "SOMETHING_NEW"),
+            ("SOMETHING_NEW", "new"),
+        ],
+    )
+    def test_may_turn_back_what_was_filled(self, before, after):
+        assert may_be_corrected(before, after)
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("rejected", "filled"),
+            ("rejected", "SOMETHING_NEW"),
+            ("filled", "rejected"),
+            ("filled", "pending_new"),
+            ("new", "accepted"),
+            ("filled", "filled"),
+        ],
+    )
+    def test_never_makes_an_order_that_had_none(self, before, after):
+        assert not may_be_corrected(before, after)
+
+
+class TestRefusedChanges:
+    """The broker would not cancel or replace: the order is what it was."""
+
+    @pytest.mark.parametrize("asked", ["pending_cancel", "pending_replace"])
+    @pytest.mark.parametrize("was", ["new", "partially_filled", "held", "stopped", "suspended"])
+    def test_lead_back(self, asked, was):
+        assert may_become(asked, was)
+
+    @pytest.mark.parametrize("asked", ["pending_cancel", "pending_replace"])
+    @pytest.mark.parametrize("early", ["accepted", "pending_new", "accepted_for_bidding"])
+    def test_never_to_before_it_was_taken(self, asked, early):
+        assert not may_become(asked, early)
+
+    def test_an_exit_works_once_its_entry_is_filled(self):
+        assert may_become("held", "new")
+        assert not may_become("new", "held")
+
+
 class TestAnySequence:
     @given(st.lists(words, max_size=12))
     def test_with_a_fill_in_it_ends_filled(self, told):
@@ -72,6 +130,25 @@ class TestAnySequence:
             current = word if may_become(current, word) else current
 
         assert current == FILLED
+        assert not is_open(current)
+
+    @given(st.lists(words, max_size=12), words)
+    def test_a_word_that_is_taken_is_not_taken_twice(self, told, last):
+        current = ""
+        for word in [*told, last]:
+            current = word if may_become(current, word) else current
+
+        assert not may_become(current, current)
+        assert current in KNOWN
+
+    @given(st.lists(words, min_size=1, max_size=12))
+    def test_that_has_ended_only_a_fill_or_a_correction_changes(self, told):
+        current = "canceled"
+        for word in told:
+            if may_become(current, word):
+                assert word == FILLED
+                current = word
+
         assert not is_open(current)
 
     def test_of_an_ordinary_life_ends_the_same_in_any_order(self):

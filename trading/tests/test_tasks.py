@@ -21,6 +21,7 @@ def test_names_are_those_of_the_schedule():
         "trading.expire_proposals",
         "trading.heal_accounts",
         "trading.follow_events",
+        "trading.release_held",
     }
     assert planned & set(current_app.tasks) >= {
         name for name in planned if name.startswith("trading.")

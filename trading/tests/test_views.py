@@ -137,7 +137,14 @@ class TestTrade:
             ({"units": True}, "units"),
             ({"notional_amount": 1, "side": "HOLD"}, "side"),
             ({"notional_amount": 1, "ticker": "\u017fPY"}, "ticker"),
-            ({"notional_amount": 1, "order_type": "STOP"}, "order_type"),
+            ({"notional_amount": 1, "order_type": "PEGGED"}, "order_type"),
+            ({"units": 1, "order_type": "STOP"}, "stop_price"),
+            ({"units": 1, "time_in_force": "FOREVER"}, "time_in_force"),
+            ({"units": 1, "after_hours_policy": "hope"}, "after_hours_policy"),
+            ({"units": 1, "order_class": "TRIPLE"}, "order_class"),
+            ({"units": 1, "qty": 2}, "qty"),
+            ({"units": 1, "symbol": "MSFT"}, "symbol"),
+            ({"units": 1, "trail_percent": "101", "order_type": "trailing_stop"}, "trail_percent"),
             ({"notional_amount": 1, "order_type": "LIMIT"}, "limit_price"),
             ({"units": 1, "limit_price": "5"}, "limit_price"),
             ({"notional_amount": 1, "allow_duplicate": "yes"}, "allow_duplicate"),
@@ -208,9 +215,48 @@ class TestOrders:
         assert listed(after="2999-01-01T00:00:00Z") == []
         assert len(listed(until="2999-01-01T00:00:00Z")) == 3
 
-    @pytest.mark.parametrize("query", [{"limit": 0}, {"status": "odd"}, {"after": "x"}])
-    def test_a_bad_query_is_400(self, alice, account, query):
-        assert self.orders(alice, account, **query).status_code == 400
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"limit": 0},
+            {"limit": 501},
+            {"limit": "9" * 5000},
+            {"limit": "ten"},
+            {"status": "odd"},
+            {"direction": "up"},
+            {"side": "both"},
+            {"nested": "perhaps"},
+            {"after": "x"},
+            {"after": "0001-01-01T00:00:00+14:00"},
+            {"until": "9999-12-31T23:59:59-14:00"},
+            {"until": "2026-02-30"},
+            {"symbols": "A" * 3000},
+            {"symbols": "AAPL\x00"},
+            {"page_token": "next"},
+        ],
+        ids=str,
+    )
+    def test_a_bad_query_is_400_and_names_the_field(self, alice, account, query):
+        answer = self.orders(alice, account, **query)
+
+        assert (answer.status_code, list(answer.json()["field_errors"])) == (400, list(query))
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"after": "2026-01-01"},
+            {"after": "0001-01-01T00:00:00Z"},
+            {"until": "9999-12-31T23:59:59Z"},
+            {"symbols": ",,NO SUCH,??,😀"},
+            {"status": "ALL", "direction": "ASC", "side": "buy", "nested": "True"},
+            {"page_token": str(uuid4())},
+        ],
+        ids=str,
+    )
+    def test_an_odd_query_is_answered(self, alice, account, query):
+        answer = self.orders(alice, account, **query)
+
+        assert (answer.status_code, answer.json()) == (200, [])
 
     def test_of_anothers_account_are_404(self, bob, account):
         assert self.orders(bob, account).status_code == 404

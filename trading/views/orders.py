@@ -1,4 +1,4 @@
-"""Orders over HTTP."""
+"""Orders over HTTP, in the reference's words."""
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -10,8 +10,29 @@ from rest_framework.views import APIView
 from core.api.idempotency import IdempotentView
 from core.api.schema import idempotency_key
 from trading import examples, selectors, services
+from trading.models import Order as OrderRow
 from trading.serializers import orders as serializers
-from trading.views.base import SCOPES, principal_for
+from trading.serializers.tickets import NewTrade
+from trading.states import HeldFor
+from trading.views.base import EXITS, SCOPES, in_words_of, principal_for
+
+
+def taken(order: OrderRow) -> int:
+    """Choose the status of the answer about an order that was just placed."""
+    return status.HTTP_201_CREATED if order.is_accepted else status.HTTP_202_ACCEPTED
+
+
+def standing(order: OrderRow) -> int:
+    """Choose the status of the answer about an order that was to be canceled."""
+    return status.HTTP_202_ACCEPTED if order.is_working else status.HTTP_200_OK
+
+
+def _message(order: OrderRow) -> str:
+    if order.held_for == HeldFor.OPEN:
+        return "Order queued for the market open."
+    if order.held_for:
+        return "Order received; orders are stopped for now, so that it waits."
+    return "Order placed." if order.is_accepted else "Order received; not confirmed yet."
 
 
 class Trades(IdempotentView):
@@ -21,28 +42,32 @@ class Trades(IdempotentView):
     scopes = SCOPES
 
     @extend_schema(
-        request=serializers.NewTrade,
+        request=NewTrade,
         responses={201: serializers.TradeAnswer, 202: serializers.TradeAnswer},
         parameters=[idempotency_key(is_required=False)],
         examples=examples.PLACE_ORDER,
     )
     def post(self, request: Request) -> Response:
         """Place an order; 202 while the broker has not answered."""
-        form = serializers.NewTrade(data=request.data)
+        form = NewTrade(data=request.data)
         form.is_valid(raise_exception=True)
         account_id = form.validated_data["account_id"]
         principal = principal_for(request, account_id)
-        order = services.place_order(
-            principal=principal,
-            account_id=account_id,
-            ticket=form.to_ticket(),
-            request=self.idempotency(request, content=form.validated_data, principal=principal),
-            at=timezone.now(),
-        )
-        message = "Order placed." if order.is_accepted else "Order received; not confirmed yet."
-        answer = {"success": True, "message": message, "order": order}
-        placed = status.HTTP_201_CREATED if order.is_accepted else status.HTTP_202_ACCEPTED
-        return Response(serializers.TradeAnswer(answer).data, status=placed)
+        with in_words_of(EXITS):
+            order = services.place_order(
+                principal=principal,
+                account_id=account_id,
+                ticket=form.to_ticket(),
+                request=self.idempotency(request, content=form.validated_data, principal=principal),
+                at=timezone.now(),
+            )
+        answer = {
+            "success": True,
+            "message": _message(order),
+            "queued": order.held_for == HeldFor.OPEN,
+            "order": order,
+        }
+        return Response(serializers.TradeAnswer(answer).data, status=taken(order))
 
 
 class Orders(APIView):
@@ -89,4 +114,6 @@ class Order(APIView):
             "order_id": order.public_id,
             "account_id": account_id,
         }
-        return Response(serializers.CancelAnswer(answer).data)
+        is_asked = order.is_accepted or not order.is_working
+        answered = status.HTTP_200_OK if is_asked else status.HTTP_202_ACCEPTED
+        return Response(serializers.CancelAnswer(answer).data, status=answered)
