@@ -237,6 +237,7 @@ class TestStopping:
         world.customer(cash="100.00")
         world.exchange.unsettled = Decimal(50)
         world.initiate()
+        assert world.advance().step == Step.SETTLE
         owner = customer(world.account.user_id)
 
         def and_wish():

@@ -66,8 +66,8 @@ class _NewTicket(StrictSerializer):
         prices = ("limit_price", "stop_price", "trail_price", "trail_percent")
         return Ticket(
             side=Side(body["side"]),
-            time_in_force=TimeInForce(body["time_in_force"]),
-            extended_hours=body["extended_hours"],
+            time_in_force=TimeInForce(body["time_in_force"] or TimeInForce.DAY),
+            extended_hours=bool(body["extended_hours"]),
             order_class=OrderClass(body["order_class"]),
             take_profit_price=profit.get("limit_price"),
             stop_loss_price=loss.get("stop_price"),
@@ -130,6 +130,9 @@ class NewTrade(_NewTicket):
     type = Word(list(OrderType.values), required=False, allow_null=True)
     after_hours_policy = Word(_POLICIES, required=False, allow_null=True)
     after_hours = Word(_POLICIES, required=False, allow_null=True)
+    # The original's clients send null for what they leave open.
+    time_in_force = Word(list(TimeInForce.values), default=TimeInForce.DAY, allow_null=True)
+    extended_hours = StrictBooleanField(default=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Put what has two names under the reference's, and demand exactly one size."""

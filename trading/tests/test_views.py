@@ -24,6 +24,19 @@ def trade(client, account, *, key=None, **body):
 
 
 class TestTrade:
+    def test_null_leaves_open_what_may_be_left_out(self, alice, account, broker):
+        nothing = dict.fromkeys(("order_type", "time_in_force", "extended_hours", "limit_price"))
+
+        answer = trade(alice, account, notional_amount="100.50", **nothing)
+
+        (order,) = orders_of(account)
+        assert answer.status_code == 201, answer.json()
+        assert (order.order_type, order.time_in_force, order.extended_hours) == (
+            "MARKET",
+            "DAY",
+            False,
+        )
+
     def test_is_created_in_the_brokers_own_shape(self, alice, account, broker):
         answer = trade(alice, account, notional_amount="100.50")
 
