@@ -18,7 +18,7 @@ PACKAGES = (
 PLANTS = {
     "Apps depend downwards only": ("core/money.py", "import trading.states"),
     "Inside an app: interface, then rules, then data": (
-        "trading/selectors.py",
+        "trading/selectors/orders.py",
         "import trading.serializers",
     ),
     "Accounts keeps its tables and its vendor to itself": (
@@ -26,7 +26,7 @@ PLANTS = {
         "import accounts.models",
     ),
     "Market keeps its tables and its vendors to itself": (
-        "trading/serializers.py",
+        "trading/serializers/orders.py",
         "import market.models",
     ),
     "Ledger keeps its tables and its broker to itself": (

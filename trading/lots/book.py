@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Final
@@ -83,7 +83,8 @@ class Book:
         near = first_near(day_of(fill.at))
         losses = self._losses[fill.symbol]
         losses[:] = [each for each in losses if each.unmatched and day_of(each.closed_at) >= near]
-        losses.sort(key=lambda each: (each.closed_at, each.id))
+        # Of one sale the shares that were held longest come first, whatever anything is named.
+        losses.sort(key=lambda each: (each.closed_at, each.held_since or date.min, each.id))
         for part in (lot, *wash.match_later(lot, losses)):
             self._add(part)
         self.closings.update((each.id, each) for each in losses if each.disallowed)

@@ -3,16 +3,18 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 import structlog
 
 from accounts import services as accounts
 from core.auth import SYSTEM, acting_as
 from core.money import Money
+from ledger import selectors as ledger_selectors
 from ledger import services as ledger
 from ledger.states import EntryKind, WitnessKind
 from trading.gateways import BrokerOrder
-from trading.models import Execution, Order
+from trading.models import CashBalance, Execution, Order
 from trading.services.executions import Correction
 from trading.states import REPLACED
 
@@ -197,3 +199,18 @@ def _confirm(order: Order, *, at: datetime) -> None:
     logger.warning(
         "order.fills_read_only", id=str(order.pk), state="whole" if order.is_posted else "partly"
     )
+
+
+def catch_up(account_id: UUID, *, at: datetime) -> None:
+    """
+    Have the ledger read the broker's books when it knows of less cash than the broker holds.
+
+    What was told of that cash is late or lost; until it is known it could not be spent.
+
+    :raises VendorError: the broker could not be read.
+    """
+    with acting_as(SYSTEM):
+        told = CashBalance.objects.filter(pk=account_id).values_list("cash", flat=True).first()
+        known = ledger_selectors.cash_of(account_id=account_id)
+    if told is not None and known.is_complete and known.total < told:
+        ledger.compare_account(account_id=account_id, at=at)

@@ -216,6 +216,7 @@ def with_known_holdings(account_id: UUID, record: Callable[..., Result], *, at: 
     except OldHoldings:
         try:
             holdings.sync_holdings(account_id=account_id, at=at)
+            books.catch_up(account_id, at=at)
         except VendorError as error:
             logger.warning("holdings.not_read", account_id=str(account_id), error=error.code)
             if not holdings.are_known(account_id):

@@ -1,5 +1,6 @@
 """What orders do to the cash ledger, however they end and whoever tells of it."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from core.intents import sending
+from ledger import services as ledger
 from ledger.tests import invariants as ledger_invariants
 from trading import services
-from trading.models import Order
+from trading.models import CashBalance, Order
 from trading.risk import RiskRefused
 from trading.services.couriers import OrderCourier
 from trading.tests import factories
@@ -240,3 +242,23 @@ class TestTheBrokersBooks:
 
         assert cash(account) == (Decimal(-400), Decimal(-400))
         assert witnesses(account) == [["ACTIVITY", "EXECUTION"]]
+
+
+def test_cash_of_which_the_ledger_was_not_told_can_be_spent_at_once(sandbox, sandbox_account):
+    at = datetime.now(UTC)
+    services.sync_holdings(account_id=sandbox_account.pk, at=at)
+    ledger.compare_account(account_id=sandbox_account.pk, at=at)
+    seed = {"cash": "50000", "months": 1}
+    sandbox.control("POST", f"/accounts/{sandbox_account.broker_account_id}/seed", seed)
+    with acting_as(SYSTEM):
+        CashBalance.objects.update(fetched_at=at - timedelta(minutes=1))
+
+    order = services.place_order(
+        principal=customer(sandbox_account.user_id),
+        account_id=sandbox_account.pk,
+        ticket=buy(notional="30000"),
+        request=None,
+        at=datetime.now(UTC),
+    )
+
+    assert order.verdict["allowed"] is True
