@@ -161,6 +161,7 @@ class Hub(Generic[SeatT]):
                 await pubsub.get_message(timeout=2)
             await self.listening(client)
             while True:
+                _heed_cancellation()
                 message = await pubsub.get_message(
                     ignore_subscribe_messages=True, timeout=_READ_SECONDS
                 )
@@ -185,3 +186,15 @@ class Hub(Generic[SeatT]):
     def _is_over(self) -> bool:
         since = self._empty_since
         return since is not None and self.now() - since > _LINGER_SECONDS
+
+
+def _heed_cancellation() -> None:
+    """
+    End a task that was told to end while it waited for Redis.
+
+    The client takes a cancellation for its own when both come at one moment, and the loop around
+    it would then go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

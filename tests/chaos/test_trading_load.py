@@ -75,6 +75,7 @@ class Trader:
                 "ticker": rng.choice(SYMBOLS),
                 "side": "BUY",
                 "notional_amount": f"{rng.randint(200, 900) / 100:.2f}",
+                "allow_duplicate": True,  # another key is another order
             }
             answer = killing.post_until_answered(
                 self.client,

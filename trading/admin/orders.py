@@ -205,8 +205,8 @@ class OrderAdmin(OfShares, ExportsCsv, Deeds, IntentAdmin):
     def kind_of_order(self, order: Order) -> str:
         """Say in a few words what kind it is: `limit $10.00, gtc, bracket`."""
         words = [order.order_type.lower().replace("_", " ")]
-        if order.limit_price is not None:
-            words[0] += f" {columns.price(order.limit_price)}"
+        named = (order.stop_price, order.limit_price)
+        words[0] += "".join(f" {columns.price(each)}" for each in named if each is not None)
         words.append(order.time_in_force.lower())
         if order.order_class != OrderClass.SIMPLE:
             words.append(order.order_class.lower())
