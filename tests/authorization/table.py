@@ -317,7 +317,17 @@ TASKS: Final = (
 TOOLS: Final = (
     tool("get_portfolio_summary"),
     tool(
-        "propose_trade", "symbol", "side", "notional", "quantity", "order_type", "limit_price",
-        "stop_price", "trail_price", "trail_percent", "time_in_force", "extended_hours",
+        "propose_trade",
+        "symbol",
+        "side",
+        "notional",
+        "quantity",
+        "order_type",
+        "limit_price",
+        "stop_price",
+        "trail_price",
+        "trail_percent",
+        "time_in_force",
+        "extended_hours",
     ),
 )
