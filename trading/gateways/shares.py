@@ -30,6 +30,8 @@ _KINDS: Final[dict[str, MovementKind]] = {
     "JNLS": K.TRANSFER,
 }
 _DIVIDEND, _IN_SHARES = "DIV", "SDIV"
+# The broker may answer with these, yet refuses a request that names them.
+_NOT_TO_BE_NAMED: Final = frozenset({"SSP", "SSO"})
 _VOID: Final = frozenset({"canceled", "cancelled", "deleted"})
 
 
@@ -41,7 +43,7 @@ def list_all(broker_account_id: str) -> list[BrokerShares]:
     """
     params = {
         "account_id": broker_account_id,
-        "activity_types": ",".join([*_KINDS, _DIVIDEND]),
+        "activity_types": ",".join(sorted({*_KINDS, _DIVIDEND} - _NOT_TO_BE_NAMED)),
         "direction": "asc",
         "page_size": str(PAGE),
     }
