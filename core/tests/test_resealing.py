@@ -259,7 +259,14 @@ class TestInterrupted:
         assert keys_of(*made) == ["k1"] * 5
         assert "Resealed with k2: 5 values." in rotate()
 
-    def test_by_ctrl_c_it_says_how_far_it_came(self, settings):
+    @pytest.fixture
+    def heeds_ctrl_c(self):
+        """Listen to Ctrl-C, also where a shell has started us in the background and deaf to it."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
+    def test_by_ctrl_c_it_says_how_far_it_came(self, settings, heeds_ctrl_c):
         made = parcels(3)
         settings.FIELD_KEYS = [NEW, OLD]
         watcher = threading.Thread(target=_press_ctrl_c_once_resealed, args=(made[0],))
