@@ -110,6 +110,7 @@ class TestAccounts:
 
         with pytest.raises(APIError) as refused:
             stranger.get_clock()
+        stranger._session.close()
 
         assert refused.value.status_code == 403
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -30,9 +30,12 @@ Connect = Callable[..., ChatGroq]
 
 
 @pytest.fixture
-def chat(sandbox_server: Server) -> Connect:
+def chat(sandbox_server: Server) -> Iterator[Connect]:
+    """Make models, whose connections are closed in the end: the library leaves that to chance."""
+    made: list[ChatGroq] = []
+
     def connecting(key: str = "gsk_sandbox", **more: Any) -> ChatGroq:
-        return ChatGroq(
+        model = ChatGroq(
             model="llama-3.3-70b-versatile",
             api_key=SecretStr(key),
             base_url=f"{sandbox_server.url}/groq",
@@ -40,8 +43,12 @@ def chat(sandbox_server: Server) -> Connect:
             max_retries=0,
             **more,
         )
+        made.append(model)
+        return model
 
-    return connecting
+    yield connecting
+    for model in made:
+        model.client._client.close()
 
 
 def script(server: Server, *turns: dict[str, Any]) -> None:
@@ -159,9 +166,12 @@ class TestAccess:
             chat("gsk_wrong").invoke("hello")
 
     def test_the_vendors_client_lists_models(self, sandbox_server: Server):
-        client = groq.Groq(api_key="gsk_sandbox", base_url=f"{sandbox_server.url}/groq")
+        url = f"{sandbox_server.url}/groq"
 
-        assert "llama-3.3-70b-versatile" in [model.id for model in client.models.list().data]
+        with groq.Groq(api_key="gsk_sandbox", base_url=url) as client:
+            listed = [model.id for model in client.models.list().data]
+
+        assert "llama-3.3-70b-versatile" in listed
 
     @pytest.mark.parametrize(
         "body", [None, [], {}, {"model": "m"}, {"model": "m", "messages": []}, {"messages": [{}]}]
