@@ -122,6 +122,10 @@ class TransferLimitAdmin(Desk):
                 return HttpResponseRedirect(back)
         return self.page(request, _ADD, form, back=back, facts={})
 
+    def filled_in(self, row: TransferLimit) -> Mapping[str, Any]:
+        """Begin with the limits as they are: what is left empty is no limit of its own."""
+        return {name: getattr(row, name) for name in ("largest", "daily_amount", "daily_count")}
+
     @admin.display(description="largest transfer", ordering="largest")
     def at_once(self, limit: TransferLimit) -> str:
         return columns.dollars(limit.largest)

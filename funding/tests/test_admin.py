@@ -310,7 +310,10 @@ class TestMistakes:
         client = staff("approver")
         client.post(f"{LIMITS}new/", {**LIMIT, "account_id": str(case.account_id)})
 
+        form = client.get(f"{LIMITS}{case.account_id}/set/").context["form"]
         client.post(f"{LIMITS}{case.account_id}/set/", {**LIMIT, "largest": "7"})
+
+        assert form.initial["largest"] == Decimal(LIMIT["largest"]), "nobody loses it unseen"
 
         with acting_as(SYSTEM):
             limit = TransferLimit.objects.get()
