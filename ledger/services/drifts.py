@@ -7,6 +7,7 @@ from accounts import services as accounts
 from core import audit
 from core.auth import Principal, acting_as
 from core.clock import Now
+from core.differences import NotOpen, NotProposed, demand_note
 from core.errors import CleraError, Invalid, NotFound
 from ledger import selectors
 from ledger.models import Drift, Entry, LedgerBook
@@ -21,22 +22,6 @@ class SamePerson(CleraError):
     code = "same_person"
     status = 403
     detail = "Somebody else than who proposed it has to approve it."
-
-
-class NotOpen(CleraError):
-    """Nobody has to decide about it: it is only suspected yet, or settled, or proposed already."""
-
-    code = "drift_not_open"
-    status = 409
-    detail = "Nothing can be proposed for this difference."
-
-
-class NotProposed(CleraError):
-    """There is no proposal, or it was withdrawn because the difference has changed."""
-
-    code = "drift_not_proposed"
-    status = 409
-    detail = "Nobody has proposed how to settle this difference."
 
 
 class Moved(CleraError):
@@ -55,7 +40,7 @@ def propose(*, staff: Principal, drift_id: UUID, remedy: str, note: str, at: dat
     :raises Invalid: no note is given, or the remedy does not fit.
     :raises NotOpen: nobody has to decide about it.
     """
-    why = _demand_note(note)
+    why = demand_note(note)
     with acting_as(staff):
         drift = _locked(drift_id)
         _demand_remedy(drift, remedy)
@@ -81,7 +66,7 @@ def withdraw_proposal(*, staff: Principal, drift_id: UUID, note: str, at: dateti
     :raises Invalid: no note is given.
     :raises NotProposed: there is no proposal.
     """
-    why = _demand_note(note)
+    why = demand_note(note)
     with acting_as(staff):
         drift = _locked(drift_id)
         if drift.state != DriftState.PROPOSED:
@@ -180,14 +165,6 @@ def _locked(drift_id: UUID) -> Drift:
         raise NotFound("There is no such difference.")
     accounts.lock_account(account_id=found.account_id)
     return Drift.objects.select_for_update(no_key=True).get(pk=drift_id)
-
-
-def _demand_note(text: str) -> str:
-    words = text.strip()
-    if not words:
-        rule = "Write why, in a few words."
-        raise Invalid(rule, field_errors={"note": [rule]})
-    return words[:300]
 
 
 def _demand_remedy(drift: Drift, remedy: str) -> None:

@@ -6,6 +6,7 @@ from django.test import Client
 
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, Principal, acting_as
+from core.differences import NotOpen, NotProposed
 from core.errors import Invalid, NotFound
 from core.ids import new_id
 from core.tests.staff_people import member, signed_in
@@ -153,7 +154,7 @@ class TestSettling:
         resolve(by_kind["BALANCE"])
 
         assert cash_of(account).total == 0
-        with pytest.raises(drifts.NotProposed):
+        with pytest.raises(NotProposed):
             resolve(by_kind["NOT_AT_BROKER"])
         assert reload(by_kind["NOT_AT_BROKER"]).state == "OPEN"
 
@@ -176,7 +177,7 @@ class TestSettling:
 
         found = reload(drift)
         assert (found.state, found.difference, found.proposed_by) == ("OPEN", Decimal("13.34"), "")
-        with pytest.raises(drifts.NotProposed):
+        with pytest.raises(NotProposed):
             resolve(drift)
 
     def test_an_entry_that_the_broker_never_had_is_taken_back(self, account, books):
@@ -223,7 +224,7 @@ class TestRefusals:
         compare(account)
         [drift] = drifts_of(account)
 
-        with pytest.raises(drifts.NotOpen):
+        with pytest.raises(NotOpen):
             propose(drift)
 
     def test_what_only_the_broker_tells_is_in_both_books(self, account, books):

@@ -11,6 +11,7 @@ from accounts import services as accounts
 from core import audit
 from core.auth import SYSTEM, Principal, acting_as
 from core.clock import Now, database_now
+from core.differences import NotOpen, NotProposed, demand_note
 from core.errors import CleraError, Invalid, NotFound
 from trading.lots.cents import ZERO, part_of
 from trading.models import LotBook, Position, PositionDrift, ShareMovement
@@ -33,22 +34,6 @@ class SamePerson(CleraError):
     code = "same_person"
     status = 403
     detail = "Somebody else than who proposed it has to confirm it."
-
-
-class NotOpen(CleraError):
-    """Nobody has to decide about it: it is only suspected yet, or settled, or proposed already."""
-
-    code = "drift_not_open"
-    status = 409
-    detail = "Nothing can be proposed for this difference."
-
-
-class NotProposed(CleraError):
-    """There is no proposal, or it was withdrawn because the difference has changed."""
-
-    code = "drift_not_proposed"
-    status = 409
-    detail = "Nobody has proposed how to settle this difference."
 
 
 class Moved(CleraError):
@@ -178,7 +163,7 @@ def propose(
     :raises Invalid: no note is given, or the remedy is none.
     :raises NotOpen: nobody has to decide about it.
     """
-    why = _demand_note(note)
+    why = demand_note(note)
     if remedy not in DriftRemedy.values:
         rule = "Choose how it is settled."
         raise Invalid(rule, field_errors={"remedy": [rule]})
@@ -206,7 +191,7 @@ def withdraw(*, staff: Principal, drift_id: UUID, note: str, at: datetime) -> Po
     :raises Invalid: no note is given.
     :raises NotProposed: there is no proposal.
     """
-    why = _demand_note(note)
+    why = demand_note(note)
     with acting_as(staff):
         drift = _locked(drift_id)
         if drift.state != DriftState.PROPOSED:
@@ -274,14 +259,6 @@ def _locked(drift_id: UUID) -> PositionDrift:
         raise NotFound("There is no such difference.")
     accounts.lock_account(account_id=found.account_id)
     return PositionDrift.objects.select_for_update(no_key=True).get(pk=drift_id)
-
-
-def _demand_note(text: str) -> str:
-    words = text.strip()
-    if not words:
-        rule = "Write why, in a few words."
-        raise Invalid(rule, field_errors={"note": [rule]})
-    return words[:300]
 
 
 def _record(action: str, staff: Principal, drift: PositionDrift, **details: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.auth import SYSTEM, Principal, acting_as
+from core.differences import NotProposed
 from core.errors import Invalid, NotFound
 from core.ids import new_id
 from trading import services
@@ -169,7 +170,7 @@ class TestSettling:
         broker.positions["MSFT"] = (Decimal(5), Decimal(900))
         read(account)
 
-        with pytest.raises(drifts.NotProposed):
+        with pytest.raises(NotProposed):
             drifts.confirm(staff=APPROVER, drift_id=strange.pk, at=now())
 
         assert figures() == [("MSFT", 0, 5, "OPEN")]
@@ -199,5 +200,5 @@ class TestSettling:
     def test_only_of_what_is_open(self, strange):
         with pytest.raises(NotFound):
             drifts.propose(staff=OPERATOR, drift_id=new_id(), remedy="KEEP", note="T", at=now())
-        with pytest.raises(drifts.NotProposed):
+        with pytest.raises(NotProposed):
             drifts.confirm(staff=APPROVER, drift_id=strange.pk, at=now())
