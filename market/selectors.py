@@ -84,6 +84,19 @@ def get_quote(*, symbol: str, at: datetime) -> Quote:
     """
     try:
         instrument = get_instrument(symbol=symbol)
+    except VendorError as error:
+        raise PriceUnavailable from error
+    return get_quote_of(instrument, at=at)
+
+
+def get_quote_of(instrument: Instrument, *, at: datetime) -> Quote:
+    """
+    Return the price of an instrument that the caller has at hand; see `get_quote`.
+
+    :raises PriceStale: the market is open and the last price is too old to act on.
+    :raises PriceUnavailable: nobody can tell a price right now.
+    """
+    try:
         return _published(instrument, at=at) or _asked(instrument.symbol, at=at)
     except VendorError as error:
         raise PriceUnavailable from error

@@ -31,7 +31,7 @@ def look_at_market(*, symbol: str, at: datetime) -> MarketView:
     except NotFound:
         return MarketView(instrument=None, quote=None)
     try:
-        told: market.Quote | None = market.get_quote(symbol=symbol, at=at)
+        told: market.Quote | None = market.get_quote_of(instrument, at=at)
     except CleraError:
         told = None
     traits = Traits(
