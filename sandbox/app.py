@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox import (
     broker,
+    coin_data,
     control,
     files,
     fmp,
@@ -28,6 +29,7 @@ logger = logging.getLogger("sandbox")
 
 _VENDORS: dict[str, ModuleType] = {
     "/alpaca/broker": broker,
+    coin_data.PREFIX: coin_data,  # before what it is a part of
     "/alpaca/data": market_data,
     files.PREFIX: files,
     "/alpaca/stream": stream,

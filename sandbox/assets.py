@@ -18,6 +18,16 @@ TEST_SYMBOL = "FAKEPACA"
 CHANGEABLE = ("tradable", "fractionable", "is_halted")
 
 
+def joined(symbol: str) -> str:
+    """Write a symbol as positions and activities do: that of a coin without its slash."""
+    return symbol.replace("/", "")
+
+
+def class_of(symbol: str) -> str:
+    """Tell the class of an asset by its symbol: only a coin's has a slash."""
+    return "crypto" if "/" in symbol else "us_equity"
+
+
 def id_of(symbol: str) -> str:
     """Give the id an asset of this symbol has in every sandbox."""
     return str(uuid5(_NAMESPACE, symbol))
@@ -30,7 +40,7 @@ class Asset:
     symbol: str
     name: str
     exchange: str
-    kind: str  # "stock", "etf" or "test"
+    kind: str  # "stock", "etf", "coin" or "test"
     base_price: Decimal
     volatility: float = 0.30
     beta: float = 1.0
@@ -58,6 +68,11 @@ class Asset:
         return self.kind == "etf"
 
     @property
+    def is_coin(self) -> bool:
+        """Say whether it is a coin, which trades all the time."""
+        return self.kind == "coin"
+
+    @property
     def easy_to_borrow(self) -> bool:
         """Say whether it can be lent; here all that can be shorted can."""
         return self.shortable
@@ -77,6 +92,7 @@ class Asset:
         flags = set((row.get("flags") or "").split())
         symbol = row["symbol"].strip().upper()
         is_active = "inactive" not in flags
+        is_coin = row.get("kind") == "coin"
         return cls(
             symbol=symbol,
             name=row.get("name") or symbol,
@@ -92,8 +108,9 @@ class Asset:
             status="active" if is_active else "inactive",
             tradable=is_active and "untradable" not in flags,
             fractionable=is_active and "whole" not in flags,
-            shortable=is_active,
-            marginable=is_active,
+            shortable=is_active and not is_coin,
+            marginable=is_active and not is_coin,
+            asset_class=class_of(symbol),
         )
 
 
@@ -103,13 +120,15 @@ class Catalogue:
     def __init__(self, extra: Path | None = None) -> None:
         self._by_symbol: dict[str, Asset] = {}
         self._by_id: dict[str, Asset] = {}
+        self._by_joined: dict[str, str] = {}
         self._originals: dict[str, Asset] = {}
         # Who wants to hear that an asset is halted, or goes on.
         self.halt_watchers: list[Callable[[Asset], None]] = []
         self._add(_rows_of(_DATA / "symbols.csv"))
+        self._add(_rows_of(_DATA / "coins.csv"))
         if extra is not None:
             self._add(_rows_of(extra / "symbols.csv"))
-            self._add(_from_bars(extra, known=self._by_symbol))
+            self._add(_from_bars(extra, known=self.get))
 
     def __len__(self) -> int:
         return len(self._by_symbol)
@@ -118,8 +137,9 @@ class Catalogue:
         return iter(self.all())
 
     def get(self, symbol_or_id: str) -> Asset | None:
-        """Find an asset by its symbol (any case) or its id."""
-        found = self._by_symbol.get(symbol_or_id.upper())
+        """Find an asset by its symbol (any case; a coin's with or without slash) or its id."""
+        symbol = symbol_or_id.upper()
+        found = self._by_symbol.get(self._by_joined.get(symbol, symbol))
         return found or self._by_id.get(symbol_or_id.lower())
 
     def change(self, symbol: str, **flags: bool) -> Asset:
@@ -161,6 +181,8 @@ class Catalogue:
         for asset in assets:
             self._by_symbol[asset.symbol] = asset
             self._by_id[asset.id] = asset
+            if asset.is_coin:
+                self._by_joined[joined(asset.symbol)] = asset.symbol
 
 
 def _rows_of(path: Path) -> Iterator[Asset]:
@@ -171,11 +193,11 @@ def _rows_of(path: Path) -> Iterator[Asset]:
             yield Asset.from_row(row)
 
 
-def _from_bars(directory: Path, *, known: dict[str, Asset]) -> list[Asset]:
+def _from_bars(directory: Path, *, known: Callable[[str], Asset | None]) -> list[Asset]:
     found = []
     for path in sorted(directory.glob("*.csv")):
         symbol = path.stem.upper()
-        if symbol == "SYMBOLS" or symbol in known:
+        if symbol == "SYMBOLS" or known(symbol) is not None:
             continue
         with path.open(newline="", encoding="utf-8") as file:
             first = next(csv.DictReader(file), None)

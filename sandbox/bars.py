@@ -9,7 +9,7 @@ from itertools import groupby
 
 import numpy as np
 
-from sandbox.paths import Floats, Units, between_zero_and_one, dollars
+from sandbox.paths import Floats, Ticks, Units, between_zero_and_one
 from sandbox.sessions import NEW_YORK, Session, Sessions, midnight
 
 # Extremes are looked for this often, and in long bars only so many times, so that ten years of
@@ -93,7 +93,7 @@ def day_window(session: Session, now: datetime) -> Window:
     """Give the part of a session that has happened."""
     opens, closes = session.open.timestamp(), session.close.timestamp()
     ends = min(closes, now.timestamp())
-    return Window(midnight(session.date), opens, ends, _step(closes - opens))
+    return Window(session.begins_at, opens, ends, _step(closes - opens))
 
 
 def intraday_windows(
@@ -106,7 +106,7 @@ def intraday_windows(
     """
     windows = []
     first = start.astimezone(NEW_YORK).date()
-    for session in sessions.between(first, end.astimezone(NEW_YORK).date()):
+    for session in sessions.stretches(first, end.astimezone(NEW_YORK).date()):
         opens, closes = session.open.timestamp(), session.close.timestamp()
         begins = max(opens // seconds, start.timestamp() // seconds) * seconds
         stops = min(closes, end.timestamp() + 1e-6, now.timestamp())
@@ -159,8 +159,9 @@ def sampled(windows: list[Window]) -> Iterator[Samples]:
         yield _portion(taken, chosen)
 
 
-def summed(samples: Samples, last: Units, shares_per_second: float, key: np.uint64) -> list[Bar]:
+def summed(samples: Samples, ticks: Ticks, shares_per_second: float, key: np.uint64) -> list[Bar]:
     """Make a bar of each window from the prices at its moments."""
+    last, dollars = ticks.last, ticks.scale.dollars
     highs = np.maximum.reduceat(last, samples.firsts)
     lows = np.minimum.reduceat(last, samples.firsts)
     ends = np.append(samples.firsts[1:], len(last))

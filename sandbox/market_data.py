@@ -1,4 +1,4 @@
-"""The market-data REST API: snapshots, latest prices and bars, with the vendor's paging."""
+"""The market-data REST API of shares: snapshots, latest prices and bars, with its paging."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ from sandbox.sessions import NEW_YORK, midnight
 from sandbox.ticker import Fields
 from sandbox.world import World
 
-_SYMBOL = re.compile(r"[A-Z]{1,5}([.][A-Z]{1,2})?|FAKEPACA")
+_SYMBOL = re.compile(r"[A-Z]{1,5}([.][A-Z]{1,3})?|FAKEPACA")
 _USUAL_LIMIT, _HIGHEST_LIMIT = 1000, 10_000
 _MOMENT = timedelta(seconds=1)
 _ADJUSTMENTS = {"raw", "split", "dividend", "all"}
@@ -41,11 +41,10 @@ def routes(world: World) -> list[BaseRoute]:
     """List the paths under the data host."""
 
     def route(path: str, handler: Handler) -> Route:
-        return Route(f"/v2/stocks/{path}", _serve(world, handler))
+        return Route(f"/v2/stocks/{path}", serve(world, handler))
 
-    latest = {"trades": _latest_trade, "quotes": _latest_quote, "bars": _latest_bar}
     found = [route("snapshots", snapshots), route("bars", bars)]
-    for name, write in latest.items():
+    for name, write in LATEST.items():
         found += [
             route(f"{name}/latest", _latest_of_many(name, write)),
             route(f"{{symbol}}/{name}/latest", _latest_of_one(name[:-1], write)),
@@ -53,7 +52,9 @@ def routes(world: World) -> list[BaseRoute]:
     return [*found, route("{symbol}/snapshot", snapshot), route("{symbol}/bars", bars_of_one)]
 
 
-def _serve(world: World, handler: Handler) -> Callable[[Request], Response]:
+def serve(world: World, handler: Handler) -> Callable[[Request], Response]:
+    """Let a handler answer whoever has the key, in the vendor's words."""
+
     # A plain function: Starlette runs it in a thread, so that measuring bars delays no one else.
     @wraps(handler)
     def endpoint(request: Request) -> Response:
@@ -75,54 +76,61 @@ def _serve(world: World, handler: Handler) -> Callable[[Request], Response]:
 
 def snapshots(world: World, request: Request) -> dict[str, Fields]:
     """Give the snapshots of many symbols; unknown ones are left out."""
-    assets = _known(world, _symbols(request))
-    return {a.symbol: found for a in assets if (found := _snapshot(world, a)) is not None}
+    assets = known(world, _symbols(request))
+    return {a.symbol: found for a in assets if (found := snapshot_of(world, a)) is not None}
 
 
 def snapshot(world: World, request: Request) -> Fields:
     """Give the snapshot of one symbol."""
     asset = _only_asset(world, request)
-    found = _snapshot(world, asset)
+    found = snapshot_of(world, asset)
     if found is None:
         raise BadRequest(f"no snapshot found for {asset.symbol}", 404)
     return {"symbol": asset.symbol} | found
 
 
-def _snapshot(world: World, asset: Asset) -> Fields | None:
-    prices = world.prices
+def snapshot_of(world: World, asset: Asset) -> Fields | None:
+    """Write the latest prices of an asset and the bars of its last two days."""
+    prices, sessions = world.prices, world.prices.sessions_of(asset)
     quote = prices.quote(asset.symbol)
     if quote is None:
         return None
-    today = prices.sessions.started(world.clock.now()).date
-    before = prices.sessions.before(today).date
+    today = sessions.started(world.clock.now()).date
+    before = sessions.before(today).date
     return {
         "latestTrade": ticker.trade(quote, asset),
         "latestQuote": ticker.best_prices(quote, asset),
-        "minuteBar": _latest_bar(world, asset),
+        "minuteBar": latest_bar(world, asset),
         "dailyBar": _bar_or_none(prices.daily_bar(asset.symbol, today)),
         "prevDailyBar": _bar_or_none(prices.daily_bar(asset.symbol, before)),
     }
 
 
-def _latest_trade(world: World, asset: Asset) -> Fields | None:
+def latest_trade(world: World, asset: Asset) -> Fields | None:
+    """Write the last trade of an asset."""
     quote = world.prices.quote(asset.symbol)
     return None if quote is None else ticker.trade(quote, asset)
 
 
-def _latest_quote(world: World, asset: Asset) -> Fields | None:
+def latest_quote(world: World, asset: Asset) -> Fields | None:
+    """Write the best prices of an asset."""
     quote = world.prices.quote(asset.symbol)
     return None if quote is None else ticker.best_prices(quote, asset)
 
 
-def _latest_bar(world: World, asset: Asset) -> Fields | None:
-    until = world.prices.sessions.trading_moment(world.clock.now())
+def latest_bar(world: World, asset: Asset) -> Fields | None:
+    """Write the last finished minute of an asset."""
+    until = world.prices.sessions_of(asset).trading_moment(world.clock.now())
     found = world.prices.bars(asset.symbol, "1Min", until - timedelta(minutes=3), until)
     return ticker.bar(found[-1]) if found else None
 
 
+LATEST: dict[str, Writer] = {"trades": latest_trade, "quotes": latest_quote, "bars": latest_bar}
+
+
 def _latest_of_many(name: str, write: Writer) -> Handler:
     def latest(world: World, request: Request) -> Fields:
-        assets = _known(world, _symbols(request))
+        assets = known(world, _symbols(request))
         return {name: {a.symbol: f for a in assets if (f := write(world, a)) is not None}}
 
     return latest
@@ -141,7 +149,12 @@ def _latest_of_one(name: str, write: Writer) -> Handler:
 
 def bars(world: World, request: Request) -> Fields:
     """Give a page of the bars of many symbols, sorted by symbol, then by time."""
-    page, token = _page(world, request, _known(world, _symbols(request)))
+    return bars_of(world, request, known(world, _symbols(request)))
+
+
+def bars_of(world: World, request: Request, assets: list[Asset]) -> Fields:
+    """Give a page of the bars of these assets."""
+    page, token = _page(world, request, assets)
     grouped: dict[str, list[Fields]] = {}
     for symbol, found in page:
         grouped.setdefault(symbol, []).append(ticker.bar(found))
@@ -276,7 +289,8 @@ def _check_feed(request: Request) -> None:
         raise BadRequest(f"invalid feed: {feed}")
 
 
-def _known(world: World, symbols: list[str]) -> list[Asset]:
+def known(world: World, symbols: list[str]) -> list[Asset]:
+    """Find the assets of symbols, each once; unknown ones are left out."""
     found = (world.catalogue.get(symbol) for symbol in dict.fromkeys(symbols))
     return [asset for asset in found if asset is not None]
 

@@ -2,7 +2,8 @@
 How a price moves: a pure function of (seed, symbol, time), so that a restart continues the path.
 
 The logarithm of a price is a slow drift plus noise in octaves from a year down to a second, part of
-it shared by the whole market in proportion to the asset's beta. Prices count in units of 1/10,000.
+it shared by the whole market in proportion to the asset's beta. Prices count in small units, of
+which a share's dollar has 10,000 and a coin's a billion.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,7 @@ Floats = NDArray[np.float64]
 Units = NDArray[np.int64]
 Key = np.uint64 | NDArray[np.uint64]
 
-UNITS_PER_DOLLAR = 10_000
-_QUANTUM = Decimal(1) / UNITS_PER_DOLLAR
-_TWO_PLACES = Decimal("0.01")
-_CENT = 100  # in units; below a dollar prices move by one unit
+_COIN_UNITS = 1_000_000_000
 _DAY = 86_400.0
 _YEAR = 365 * _DAY
 _REFERENCE = datetime(2026, 1, 1, tzinfo=UTC).timestamp()  # when prices stand near their base
@@ -43,6 +41,39 @@ _LIQUIDITY = (
     (1_000_000, 0.5, 3e-4),
     (0, 2.0, 8e-4),
 )
+_COIN_LIQUIDITY = (0.5, 4e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How finely a price is told: the units of a dollar, and by how many of them it moves."""
+
+    units_per_dollar: int
+    step: int
+    step_below_a_dollar: int
+
+    @property
+    def least(self) -> Decimal:
+        """The smallest price there is."""
+        return Decimal(self.step_below_a_dollar) / self.units_per_dollar
+
+    def dollars(self, units: SupportsInt) -> Decimal:
+        """Turn units into the exact price."""
+        price = Decimal(int(units)) / self.units_per_dollar
+        step = self.step if price >= 1 else self.step_below_a_dollar
+        return price.quantize(Decimal(step) / self.units_per_dollar)
+
+
+# A cent, and a hundredth of one below a dollar.
+SHARES = Scale(10_000, 100, 1)
+
+
+def scale_of(asset: Asset) -> Scale:
+    """Give the scale of an asset; a coin is told with nine digits, wherever its point is."""
+    if not asset.is_coin:
+        return SHARES
+    step = 10 ** max(asset.base_price.adjusted() + 1, 0)
+    return Scale(_COIN_UNITS, step, step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +83,7 @@ class Ticks:
     bid: Units
     ask: Units
     last: Units
+    scale: Scale = SHARES
 
 
 class Path(Protocol):
@@ -82,26 +114,24 @@ def key_of(seed: int, *names: str) -> np.uint64:
     return np.uint64(int.from_bytes(blake2b(text, digest_size=8).digest()))
 
 
-def around(middle: Floats, last: Floats | None, spread: float) -> Ticks:
+def around(middle: Floats, last: Floats | None, spread: float, *, scale: Scale = SHARES) -> Ticks:
     """Round prices to what may be quoted and put a bid and an ask around them."""
-    step = np.where(middle >= 1.0, _CENT, 1).astype(np.int64)
-    units = middle * UNITS_PER_DOLLAR
+    step = np.where(middle >= 1.0, scale.step, scale.step_below_a_dollar).astype(np.int64)
+    units = middle * scale.units_per_dollar
     half = units * spread / 2
     bid = np.maximum(np.floor((units - half) / step).astype(np.int64), 1) * step
     ask = np.maximum(np.ceil((units + half) / step).astype(np.int64) * step, bid + step)
     if last is None:
-        return Ticks(bid, ask, np.maximum(np.rint(units / step).astype(np.int64), 1) * step)
-    return Ticks(bid, ask, np.where(last < 0.5, bid, ask))  # noqa: PLR2004 - a fair coin
-
-
-def dollars(units: SupportsInt) -> Decimal:
-    """Turn units into the exact price."""
-    price = int(units) * _QUANTUM
-    return price.quantize(_TWO_PLACES) if price >= 1 else price.quantize(_QUANTUM)
+        exact = np.maximum(np.rint(units / step).astype(np.int64), 1) * step
+        return Ticks(bid, ask, exact, scale)
+    is_sale = last < 0.5  # noqa: PLR2004 - heads or tails
+    return Ticks(bid, ask, np.where(is_sale, bid, ask), scale)
 
 
 def liquidity_of(asset: Asset) -> tuple[float, float]:
     """Give the seconds between ticks and the relative spread of an asset."""
+    if asset.is_coin:  # their volumes are no measure: a bitcoin is dear
+        return _COIN_LIQUIDITY
     return next(
         (tick, spread) for least, tick, spread in _LIQUIDITY if asset.average_volume >= least
     )
@@ -112,7 +142,7 @@ class NoisePath:
 
     def __init__(self, seed: int, asset: Asset) -> None:
         self.tick_seconds, self._spread = liquidity_of(asset)
-        self._base = float(asset.base_price)
+        self._base, self._scale = float(asset.base_price), scale_of(asset)
         self._drift = _YEARLY_DRIFT_PER_VOLATILITY * min(asset.volatility, 0.30)
         self._side_key = key_of(seed, asset.symbol, "side")
         self._tick_key = key_of(seed, asset.symbol, "tick")
@@ -130,7 +160,8 @@ class NoisePath:
         for start in range(0, len(ticks), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             middle[rows] = self._middle(ticks[rows])
-        return around(middle, between_zero_and_one(self._side_key, ticks), self._spread)
+        sides = between_zero_and_one(self._side_key, ticks)
+        return around(middle, sides, self._spread, scale=self._scale)
 
     def _middle(self, ticks: Units) -> Floats:
         seconds = ticks * self.tick_seconds

@@ -16,22 +16,20 @@ from sandbox.assets import TEST_SYMBOL, Asset, Catalogue
 from sandbox.bars import Bar, Window
 from sandbox.clock import SimClock
 from sandbox.paths import (
-    UNITS_PER_DOLLAR,
     Floats,
     NoisePath,
     Path,
     Ticks,
     around,
-    dollars,
     key_of,
     liquidity_of,
     mixed,
+    scale_of,
 )
 from sandbox.replay import Replay
-from sandbox.sessions import Session, Sessions
+from sandbox.sessions import CoinDays, Session, Sessions
 
 HISTORY_BEGINS = date(2016, 1, 1)
-_LEAST = Decimal(1) / UNITS_PER_DOLLAR
 _MOST_OVERRIDES = 10_000
 
 Watcher = Callable[[str], None]
@@ -73,7 +71,7 @@ class PriceBook:
         *,
         replay: Replay | None = None,
     ) -> None:
-        self.sessions = Sessions(market_mode)
+        self.sessions, self._coin_days = Sessions(market_mode), CoinDays()
         self._seed, self._clock, self._replay = seed, clock, replay
         self._catalogue = catalogue or Catalogue()
         self._started_at = clock.now()
@@ -96,7 +94,10 @@ class PriceBook:
         known = self._latest.get(asset.symbol)
         seconds = self._trading_seconds(asset, actual)
         tick_seconds = self._path(asset).tick_seconds
-        if known is not None and at is None and known.tick == int(seconds // tick_seconds):
+        is_still = asset.is_halted or (
+            known is not None and known.tick == int(seconds // tick_seconds)
+        )
+        if known is not None and at is None and is_still:
             return known
         made = self._quote_at(asset.symbol, seconds, actual.timestamp(), tick_seconds)
         if at is None:
@@ -105,8 +106,12 @@ class PriceBook:
 
     def previous_close(self, symbol: str) -> Decimal | None:
         """Give the close of the trading day before the current one."""
-        today = self.sessions.started(self._clock.now()).date
-        return self.close_on(symbol, self.sessions.before(today).date)
+        asset = self._asset(symbol)
+        if asset is None:
+            return None
+        sessions = self.sessions_of(asset)
+        today = sessions.started(self._clock.now()).date
+        return self.close_on(symbol, sessions.before(today).date)
 
     def set_price(self, symbol: str, price: Decimal | None) -> None:
         """Hold a symbol at a price from now on; None lets it move by itself again."""
@@ -114,8 +119,9 @@ class PriceBook:
         if asset is None:
             msg = f"there is no price to set for {symbol}"
             raise ValueError(msg)
-        if price is not None and (not price.is_finite() or price < _LEAST):
-            msg = "a price is at least a hundredth of a cent"
+        least = scale_of(asset).least
+        if price is not None and (not price.is_finite() or price < least):
+            msg = f"a price of {asset.symbol} is at least {least:f}"
             raise ValueError(msg)
         override = _Override(self._clock.now().timestamp(), price)
         with self._lock:
@@ -135,13 +141,14 @@ class PriceBook:
 
     def close_on(self, symbol: str, day: date) -> Decimal | None:
         """Give the closing price of a date; None if there was no session or it is not over."""
-        asset, session = self._asset(symbol), self.sessions.on(day)
+        asset = self._asset(symbol)
+        session = None if asset is None else self.sessions_of(asset).on(day)
         if asset is None or session is None or day < HISTORY_BEGINS:
             return None
         if session.close > self._clock.now():
             return None
         ticks = self._ticks(asset.symbol, np.array([session.close.timestamp()]))
-        return dollars(ticks.last[0])
+        return ticks.scale.dollars(ticks.last[0])
 
     def bars(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Bar]:
         """
@@ -159,20 +166,26 @@ class PriceBook:
         if start > end:
             return []
         if frame.seconds is not None:
-            windows = bars.intraday_windows(self.sessions, frame.seconds, start, end, now)
+            sessions = self.sessions_of(asset)
+            windows = bars.intraday_windows(sessions, frame.seconds, start, end, now)
             return self._measure(asset, windows)
         days = bars.days_of(frame, start, end)
-        found = self._daily(asset, self.sessions.between(*days), now)
+        found = self._daily(asset, self.sessions_of(asset).between(*days), now)
         return [bar for bar in bars.grouped(found, frame) if start <= bar.at <= end]
 
     def daily_bar(self, symbol: str, day: date) -> Bar | None:
         """Give the bar of a date; the current day's covers what has happened so far."""
-        asset, session, now = self._asset(symbol), self.sessions.on(day), self._clock.now()
+        asset, now = self._asset(symbol), self._clock.now()
+        session = None if asset is None else self.sessions_of(asset).on(day)
         if asset is None or session is None or session.open > now:
             return None
         return self._daily(asset, [session], now)[0]
 
     # Sessions
+
+    def sessions_of(self, asset: Asset) -> Sessions:
+        """Give the calendar that an asset trades by: the exchange's, or none at all."""
+        return self._coin_days if asset.is_coin else self.sessions
 
     def is_open(self, at: datetime) -> bool:
         """Say whether the market is open at that moment."""
@@ -226,13 +239,12 @@ class PriceBook:
     def _recorded(self, asset: Asset) -> Path | None:
         if self._replay is None:
             return None
-        _, spread = liquidity_of(asset)
-        return self._replay.path_of(asset.symbol, now=self._started_at, spread=spread)
+        return self._replay.path_of(asset, now=self._started_at)
 
     def _trading_seconds(self, asset: Asset, at: datetime) -> float:
         if asset.symbol == TEST_SYMBOL:
             return at.timestamp()
-        return self.sessions.trading_moment(at).timestamp()
+        return self.sessions_of(asset).trading_moment(at).timestamp()
 
     def _ticks(self, symbol: str, seconds: Floats, actual: Floats | None = None) -> Ticks:
         asset = self._catalogue.get(symbol)
@@ -258,9 +270,9 @@ class PriceBook:
         sizes = int(mixed(self._size_keys[symbol], np.array([tick]))[0])
         return Quote(
             symbol=symbol,
-            bid=dollars(ticks.bid[0]),
-            ask=dollars(ticks.ask[0]),
-            last=dollars(ticks.last[0]),
+            bid=ticks.scale.dollars(ticks.bid[0]),
+            ask=ticks.scale.dollars(ticks.ask[0]),
+            last=ticks.scale.dollars(ticks.last[0]),
             at=datetime.fromtimestamp(made_at, UTC),
             bid_size=100 * (1 + sizes % 9),
             ask_size=100 * (1 + (sizes >> 8) % 9),
@@ -287,12 +299,12 @@ class PriceBook:
 
     def _measure(self, asset: Asset, windows: list[Window]) -> list[Bar]:
         key = key_of(self._seed, asset.symbol, "volume")
-        day_seconds = bars.seconds_per_day(self.sessions.mode)
+        day_seconds = bars.seconds_per_day(self.sessions_of(asset).mode)
         per_second = asset.average_volume / day_seconds
         measured = []
         for samples in bars.sampled(windows):
             ticks = self._ticks(asset.symbol, samples.seconds)
-            measured += bars.summed(samples, ticks.last, per_second, key)
+            measured += bars.summed(samples, ticks, per_second, key)
         return measured
 
     def _forget(self, symbol: str) -> None:
@@ -308,6 +320,6 @@ def _since(override: _Override) -> float:
 def _hold(
     ticks: Ticks, held: np.ndarray[Any, np.dtype[np.bool_]], price: float, spread: float
 ) -> None:
-    fixed = around(np.array([price]), None, spread)
+    fixed = around(np.array([price]), None, spread, scale=ticks.scale)
     ticks.bid[held], ticks.ask[held] = fixed.bid[0], fixed.ask[0]
-    ticks.last[held] = round(price * UNITS_PER_DOLLAR)
+    ticks.last[held] = round(price * ticks.scale.units_per_dollar)

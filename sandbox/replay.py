@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sandbox.paths import Floats, Ticks, around
+from sandbox.assets import Asset, joined
+from sandbox.paths import Floats, Scale, Ticks, around, liquidity_of, scale_of
 from sandbox.sessions import NEW_YORK
 
 _WEEK = timedelta(weeks=1).total_seconds()
@@ -35,9 +36,9 @@ class Replay:
     starts_at: datetime | None = None
     speed: float = 1.0
 
-    def path_of(self, symbol: str, *, now: datetime, spread: float) -> "ReplayPath | None":
-        """Give the recorded path of a symbol, if there is a file for it."""
-        file = self.directory / f"{symbol}.csv"
+    def path_of(self, asset: Asset, *, now: datetime) -> "ReplayPath | None":
+        """Give the recorded path of an asset, if there is a file for it."""
+        file = self.directory / f"{joined(asset.symbol)}.csv"
         if not file.is_file():
             return None
         recording = _points(_read(file))
@@ -45,7 +46,9 @@ class Replay:
         begins = _usual_start(recording, since)
         if self.starts_at is not None:
             begins = self.starts_at.timestamp()
-        return ReplayPath(recording, Replayed(since, begins, self.speed), spread)
+        _, spread = liquidity_of(asset)
+        replayed = Replayed(since, begins, self.speed)
+        return ReplayPath(recording, replayed, spread, scale_of(asset))
 
 
 class ReplayPath:
@@ -53,14 +56,18 @@ class ReplayPath:
 
     tick_seconds = _TICK_SECONDS
 
-    def __init__(self, recording: Recording, replayed: "Replayed", spread: float) -> None:
-        self._recording, self._replayed, self._spread = recording, replayed, spread
+    def __init__(
+        self, recording: Recording, replayed: "Replayed", spread: float, scale: Scale
+    ) -> None:
+        self._recording, self._replayed = recording, replayed
+        self._spread, self._scale = spread, scale
 
     def ticks(self, seconds: Floats) -> Ticks:
         """Give the prices at these moments."""
         at_tick = np.floor(seconds / self.tick_seconds) * self.tick_seconds
         recorded = self._replayed.begins + (at_tick - self._replayed.since) * self._replayed.speed
-        return around(np.interp(recorded, *self._recording), None, self._spread)
+        middle = np.interp(recorded, *self._recording)
+        return around(middle, None, self._spread, scale=self._scale)
 
 
 @dataclass(frozen=True, slots=True)

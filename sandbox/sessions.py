@@ -1,11 +1,13 @@
 """When the pretend market is open: always, or as the New York exchanges are."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
+# Where the vendor's days of coins begin and end.
+CHICAGO = ZoneInfo("America/Chicago")
 
 _ONE_DAY = timedelta(days=1)
 _OPENS = time(9, 30)
@@ -18,11 +20,16 @@ _SATURDAY, _SUNDAY = 5, 6
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One trading day; both moments are aware and in New York time."""
+    """One trading day; both moments are aware and in the time of where its market is."""
 
     date: date
     open: datetime
     close: datetime
+
+    @property
+    def begins_at(self) -> datetime:
+        """The midnight with which its date begins; a daily bar carries it."""
+        return midnight(self.date, at=self.open.tzinfo)
 
 
 class Sessions:
@@ -44,6 +51,10 @@ class Sessions:
         """List the sessions of all dates from `start` to `end`, both included."""
         days = (start + timedelta(days=n) for n in range((end - start).days + 1))
         return [session for day in days if (session := self.on(day)) is not None]
+
+    def stretches(self, start: date, end: date) -> list[Session]:
+        """List the stretches of unbroken trading in which these dates lie."""
+        return self.between(start, end)
 
     def is_open(self, at: datetime) -> bool:
         """Say whether orders can fill at that moment."""
@@ -92,9 +103,21 @@ class Sessions:
         return min(at, session.close.astimezone(UTC))
 
 
-def midnight(day: date) -> datetime:
-    """Give the moment a date begins in New York; daily bars carry it."""
-    return datetime.combine(day, time(0), tzinfo=NEW_YORK)
+class CoinDays(Sessions):
+    """The days of coins: one follows on the other without a break, weekends and holidays too."""
+
+    def on(self, day: date) -> Session:
+        """Give the day, from midnight to midnight."""
+        return Session(day, midnight(day, at=CHICAGO), midnight(day + _ONE_DAY, at=CHICAGO))
+
+    def stretches(self, start: date, end: date) -> list[Session]:
+        """Give the one stretch that these dates lie in, by the calendar of New York too."""
+        return [Session(start, self.on(start - _ONE_DAY).open, self.on(end).close)]
+
+
+def midnight(day: date, *, at: tzinfo | None = NEW_YORK) -> datetime:
+    """Give the moment a date begins, in New York unless it is said where."""
+    return datetime.combine(day, time(0), tzinfo=at)
 
 
 def _session(day: date, opens: time, closes: time) -> Session:

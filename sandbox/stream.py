@@ -8,7 +8,7 @@ each message once, however many connections read it.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, fields
 
 from starlette.requests import Request
@@ -33,18 +33,22 @@ def routes(world: World) -> list[BaseRoute]:
     world.reset_hooks.append(feed.reset)
 
     async def socket(websocket: WebSocket) -> None:
-        await _serve(world, feed, websocket)
+        await _serve(world, feed, websocket, ticker.FEEDS)
+
+    async def coin_socket(websocket: WebSocket) -> None:
+        await _serve(world, feed, websocket, (ticker.COIN_FEED,))
 
     return [
         WebSocketRoute("/v2/{name}", socket),
+        WebSocketRoute("/v1beta3/crypto/{name}", coin_socket),
         Route("/_faults", _settings_endpoint(feed), methods=["GET", "POST", "DELETE"]),
     ]
 
 
-async def _serve(world: World, feed: Feed, websocket: WebSocket) -> None:
+async def _serve(world: World, feed: Feed, websocket: WebSocket, names: Sequence[str]) -> None:
     await websocket.accept()
     name = websocket.path_params["name"]
-    if name not in ticker.FEEDS:
+    if name not in names:
         await websocket.close(_NOT_FOUND)
         return
     wire = Wire.for_headers(websocket.headers)

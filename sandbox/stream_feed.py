@@ -1,6 +1,7 @@
 """What the data socket sends: the moving prices of every symbol that somebody reads."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox import ticker
-from sandbox.assets import TEST_SYMBOL, Asset
+from sandbox.assets import TEST_SYMBOL, Asset, class_of
 from sandbox.prices import Quote
 from sandbox.stream_session import Connection, StreamFaults, StreamSettings
 from sandbox.stream_wire import Message, Wire
@@ -17,9 +18,12 @@ from sandbox.world import World
 _CHANNEL_OF = {"t": "trades", "q": "quotes", "b": "bars", "u": "updatedBars", "d": "dailyBars"}
 # Whoever reads one of these has its symbols priced.
 _DATA_CHANNELS = tuple(_CHANNEL_OF.values())
-_CHANNEL_OF["s"] = "statuses"
+_CHANNEL_OF |= {"s": "statuses", "l": "lulds", "c": "corrections", "x": "cancelErrors"}
+_ANY_CHANNEL = ""
 _SPOILED_PRICES = (0, -1, 1e9, None)
 _MINUTE = 60
+_ONE_MINUTE = timedelta(minutes=1)
+_LATE_EVERY = 5  # of so many minutes one is sent once more, as after a trade that came late
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Feed:
         self._last: dict[str, Quote] = {}
         self._minute = 0
         self._trade_count = 0
+        self._bands = ticker.Bands()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticking: asyncio.Task[None] | None = None
         world.prices.watch(self._price_was_set)
@@ -62,8 +67,10 @@ class Feed:
     # Connections
 
     def add(self, connection: Connection) -> bool:
-        """Admit a connection unless the limit of the key is reached."""
-        if len(self._connections) >= self.settings.connection_limit:
+        """Admit a connection below the limit of the key; coins have a limit of their own."""
+        is_for_coins = connection.feed_name == ticker.COIN_FEED
+        alike = [c for c in self._connections if (c.feed_name == ticker.COIN_FEED) == is_for_coins]
+        if len(alike) >= self.settings.connection_limit:
             return False
         self._connections.append(connection)
         if self._ticking is None:
@@ -80,17 +87,22 @@ class Feed:
             self._ticking.cancel()
             self._ticking = None
             self._last.clear()
+            self._bands = ticker.Bands()
 
     # What a test may ask for
 
     def change(self, wanted: dict[str, Any]) -> None:
-        """Take over settings and faults; `disconnect` and `inject` happen once, now."""
+        """
+        Take over settings and faults; `disconnect` and `inject` happen once, now.
+
+        An injected message of a kind that the vendor does not have goes to everybody.
+        """
         for part in (self.settings, self.faults):
             names = {field.name for field in fields(part)}
             for name in names & wanted.keys():
                 setattr(part, name, wanted[name])
         if wanted.get("inject"):
-            self._send([_Piece(_CHANNEL_OF[m["T"]], m["S"], m) for m in wanted["inject"]])
+            self._send([_injected(message) for message in wanted["inject"]])
         if wanted.get("disconnect"):
             self.disconnect_all()
 
@@ -144,9 +156,26 @@ class Feed:
         if every and self._trade_count % every == 0:
             traded["p"] = _SPOILED_PRICES[self._trade_count // every % len(_SPOILED_PRICES)]
         pieces = [_piece("t", asset.symbol, traded)]
+        if not asset.is_coin:  # coins have no bands, and their trades are never taken back
+            pieces = self._band_pieces(asset, quote) + pieces
+            pieces += self._second_thoughts(asset, traded)
         if before is None or (before.bid, before.ask) != (quote.bid, quote.ask):
             pieces.append(_piece("q", asset.symbol, ticker.best_prices(quote, asset)))
         return pieces
+
+    def _band_pieces(self, asset: Asset, quote: Quote) -> list[_Piece]:
+        """Tell a new band before the trade that would lie outside of the old one."""
+        band = self._bands.moved(quote, asset) if self.settings.sends_bands else None
+        return [] if band is None else [_piece("l", asset.symbol, band)]
+
+    def _second_thoughts(self, asset: Asset, traded: ticker.Fields) -> list[_Piece]:
+        """Correct or take back a trade, in turns."""
+        every = self.faults.correct_every
+        if not every or self._trade_count % every:
+            return []
+        if self._trade_count // every % 2:
+            return [_piece("c", asset.symbol, ticker.correction(traded))]
+        return [_piece("x", asset.symbol, ticker.cancel(traded))]
 
     def _send_finished_minute(self) -> None:
         minute = self._current_minute()
@@ -161,9 +190,14 @@ class Feed:
 
     def _bar_pieces(self, symbol: str, start: datetime) -> list[_Piece]:
         prices, now = self._world.prices, self._world.clock.now()
-        minutes = prices.bars(symbol, "1Min", start, now)[-1:]
-        today = prices.daily_bar(symbol, prices.sessions.started(now).date)
+        known = prices.bars(symbol, "1Min", start - _ONE_MINUTE, now)
+        minutes = [bar for bar in known if bar.at >= start][-1:]
+        late = [bar for bar in known if bar.at < start and bar.at.minute % _LATE_EVERY == 0]
+        asset = self._world.catalogue.get(symbol)
+        sessions = prices.sessions if asset is None else prices.sessions_of(asset)
+        today = prices.daily_bar(symbol, sessions.started(now).date)
         pieces = [_piece("b", symbol, ticker.bar(bar)) for bar in minutes]
+        pieces += [_piece("u", symbol, ticker.bar(bar)) for bar in late]
         return [*pieces, *([_piece("d", symbol, ticker.bar(today))] if today else [])]
 
     def _current_minute(self) -> int:
@@ -199,6 +233,16 @@ def _piece(kind: str, symbol: str, message: ticker.Fields) -> _Piece:
     return _Piece(_CHANNEL_OF[kind], symbol, {"T": kind, "S": symbol} | message)
 
 
+def _injected(message: dict[str, Any]) -> _Piece:
+    """Take a message as it is, but for its time: JSON has no word for what msgpack sends."""
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        message = message | {"t": datetime.fromisoformat(message["t"])}
+    channel = _CHANNEL_OF.get(message.get("T", ""), _ANY_CHANNEL)
+    return _Piece(channel, message.get("S", ""), message)
+
+
 def _is_on(feed_name: str, symbol: str) -> bool:
-    """Say whether a feed carries a symbol: the test feed has one of its own."""
+    """Say whether a feed carries a symbol: coins and the test symbol have feeds of their own."""
+    if feed_name == ticker.COIN_FEED or class_of(symbol) == "crypto":
+        return feed_name == ticker.COIN_FEED and class_of(symbol) == "crypto"
     return (symbol == TEST_SYMBOL) == (feed_name == "test")

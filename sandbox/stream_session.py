@@ -1,7 +1,7 @@
 """One connection of the data socket: what it may say, and what it is subscribed to."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ class StreamSettings:
     connection_limit: int = 1
     symbol_limit: int | None = None
     queue_limit: int = 1000  # frames a reader may lag behind
+    sends_bands: bool = False  # limit up and limit down; else a price set by hand may lie outside
 
 
 @dataclass(kw_only=True)
@@ -64,6 +65,9 @@ class StreamFaults:
     refuse_auth: int | None = None  # answer every authentication with this error
     duplicate: bool = False  # send each data frame twice
     bad_tick_every: int = 0  # spoil every n-th trade
+    correct_every: int = 0  # every n-th trade is told anew, or taken back, right after
+    garble_every: int = 0  # cut every n-th data frame of a connection in half
+    refused_channels: Sequence[str] = ()  # answer a wish for one of these with error 410
     lag_seconds: float = 0.0  # data carries timestamps this old
 
 
@@ -84,9 +88,12 @@ class Connection:
         self._world, self._feed, self._websocket = world, feed, websocket
         self._queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._is_closing = False
+        self._frame_count = 0
 
     def wants(self, channel: str, symbol: str) -> bool:
-        """Say whether a message of this kind goes to the client."""
+        """Say whether a message of this kind goes to the client; one of no kind goes to all."""
+        if channel not in self.channels:
+            return True
         subscribed = self.channels[channel]
         return symbol in subscribed or "*" in subscribed
 
@@ -147,6 +154,8 @@ class Connection:
             symbols = asked[channel]
             if channel not in changed or not _are_symbols(symbols):
                 return self.say_error(400)
+            if channel in self._feed.faults.refused_channels:
+                return self.say_error(410)
             along = _COME_WITH_TRADES if channel == "trades" else ()
             for name in (channel, *along):
                 if is_adding:
@@ -179,7 +188,12 @@ class Connection:
             self.close()
             self._feed.remove(self)
             return
-        self._queue.put_nowait(self.wire.frame(list(packed)))
+        frame = self.wire.frame(list(packed))
+        self._frame_count += 1
+        every = self._feed.faults.garble_every
+        if every and self._frame_count % every == 0:
+            frame = frame[: len(frame) // 2]
+        self._queue.put_nowait(frame)
 
     def close(self) -> None:
         """End the connection once everything queued has been sent."""

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -13,15 +14,28 @@ from sandbox.prices import Quote
 from sandbox.world import World
 
 FEEDS = ("iex", "sip", "delayed_sip", "test")
+COIN_FEED = "us"
 _TAPES = {"NASDAQ": "C", "NYSE": "A"}
 _OTHER_TAPE = "B"
 _VENUE = "V"
+_BAND_WIDTH, _BAND_STEP = Decimal("0.05"), Decimal("0.01")
+# Coins change hands in parts.
+_COIN_PARTS = 1000
 
 Fields = dict[str, Any]
 
 
 def trade(quote: Quote, asset: Asset) -> Fields:
-    """Write the last trade."""
+    """Write the last trade; of a coin with who began it, the buyer or the seller."""
+    if asset.is_coin:
+        side = "B" if quote.last >= quote.ask else "S"
+        return {
+            "t": quote.at,
+            "p": quote.last,
+            "s": quote.last_size / _COIN_PARTS,
+            "i": quote.tick,
+            "tks": side,
+        }
     return {
         "t": quote.at,
         "x": _VENUE,
@@ -33,8 +47,54 @@ def trade(quote: Quote, asset: Asset) -> Fields:
     }
 
 
+def correction(told: Fields) -> Fields:
+    """Write that a trade of before was of half as many shares."""
+    return {
+        "x": told["x"],
+        "oi": told["i"],
+        "op": told["p"],
+        "os": told["s"],
+        "oc": told["c"],
+        "ci": told["i"],
+        "cp": told["p"],
+        "cs": max(told["s"] // 2, 1),
+        "cc": told["c"],
+        "t": told["t"],
+        "z": told["z"],
+    }
+
+
+def cancel(told: Fields) -> Fields:
+    """Write that a trade of before does not count."""
+    return {key: told[key] for key in ("i", "x", "p", "s", "t", "z")} | {"a": "C"}
+
+
+class Bands:
+    """Between which prices each symbol may trade; a band moves with the price, in steps."""
+
+    def __init__(self) -> None:
+        self._middles: dict[str, Decimal] = {}
+
+    def moved(self, quote: Quote, asset: Asset) -> Fields | None:
+        """Write the band of a symbol when it is new, or the price has gone far enough from it."""
+        middle = self._middles.get(quote.symbol)
+        if middle is not None and abs(quote.last - middle) < middle * _BAND_STEP:
+            return None
+        self._middles[quote.symbol] = quote.last
+        return {
+            "u": round(quote.last * (1 + _BAND_WIDTH), 2),
+            "d": round(quote.last * (1 - _BAND_WIDTH), 2),
+            "i": "B",
+            "t": quote.at,
+            "z": _tape(asset),
+        }
+
+
 def best_prices(quote: Quote, asset: Asset) -> Fields:
-    """Write the best bid and ask; sizes are in shares."""
+    """Write the best bid and ask; sizes are in shares or coins."""
+    if asset.is_coin:
+        bid_size, ask_size = quote.bid_size / _COIN_PARTS, quote.ask_size / _COIN_PARTS
+        return {"t": quote.at, "ap": quote.ask, "as": ask_size, "bp": quote.bid, "bs": bid_size}
     return {
         "t": quote.at,
         "ax": _VENUE,

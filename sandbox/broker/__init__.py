@@ -65,7 +65,7 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", f"{_TRADING}/positions/{{symbol}}", positions.show),
     ("DELETE", f"{_TRADING}/positions/{{symbol}}", positions.close),
     ("GET", "/v1/assets", reference.list_assets),
-    ("GET", "/v1/assets/{symbol}", reference.show_asset),
+    ("GET", "/v1/assets/{symbol:path}", reference.show_asset),
     ("GET", "/v1/clock", reference.show_clock),
     ("GET", "/v2/clock", reference.show_clock),
     ("GET", "/v1/calendar", reference.list_calendar),

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from sandbox.answers import Refusal, decimal_text, whole_number
+from sandbox.assets import joined
 from sandbox.broker.core import NEW_YORK, Broker
 from sandbox.broker.events import read_time
 from sandbox.broker.records import Activity, Order, stamp
@@ -123,7 +124,7 @@ def activity_json(activity: Activity) -> dict[str, Any]:
             "created_at": stamp(activity.at),
             "net_amount": format(activity.cash, ".2f"),
             "description": activity.description,
-            "symbol": activity.symbol,
+            "symbol": activity.symbol and joined(activity.symbol),
             "qty": decimal_text(activity.qty),
             "per_share_amount": decimal_text(activity.price),
             "price": decimal_text(activity.price) if activity.moves_shares else None,
@@ -138,7 +139,7 @@ def activity_json(activity: Activity) -> dict[str, Any]:
         "price": decimal_text(activity.price),
         "qty": decimal_text(activity.qty),
         "side": activity.side,
-        "symbol": activity.symbol,
+        "symbol": activity.symbol and joined(activity.symbol),
         "leaves_qty": decimal_text(activity.leaves_qty),
         "order_id": activity.order_id,
         "cum_qty": decimal_text(activity.cum_qty),

@@ -46,6 +46,8 @@ def read(broker: Broker, body: Any) -> Ticket:
         stop_loss=stop,
         stop_loss_limit=_exit(body, name, "stop_loss", "limit_price", is_needed=False),
     )
+    if ticket.asset.is_coin:
+        raise Refusal(422, _BROKEN, "crypto orders must be simple orders")
     _check_prices(ticket)
     if name != "oco":
         _check_distance(broker, ticket)

@@ -21,11 +21,15 @@ _NEXT_AUCTION_FROM = time(19)
 def can_trade(broker: Broker, order: Order | Ticket, at: datetime) -> bool:
     """Say whether this order could fill at that moment."""
     prices = broker.world.prices
-    if prices.is_open(at):
+    if prices.is_open(at) or _is_for_coin(order):
         return True
     local = at.astimezone(NEW_YORK)
     is_extended = _EXTENDED_BEGINS <= local.time() < _EXTENDED_ENDS
     return order.extended_hours and is_extended and prices.sessions.on(local.date()) is not None
+
+
+def _is_for_coin(order: Order | Ticket) -> bool:
+    return order.asset.is_coin if isinstance(order, Ticket) else "/" in order.symbol
 
 
 def works_from(broker: Broker, order: Order, at: datetime) -> datetime:

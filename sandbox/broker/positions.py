@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from sandbox.answers import Refusal, as_bool, as_decimal, decimal_text, json_answer
+from sandbox.assets import class_of, joined
 from sandbox.broker import figures, orders, settlement, tickets
 from sandbox.broker.core import Broker
 from sandbox.broker.records import Account, Order, Position, stamp
@@ -79,7 +80,7 @@ def _sell(broker: Broker, account: Account, symbol: str, qty: Decimal) -> Order:
         "qty": qty,
         "side": "sell",
         "type": "market",
-        "time_in_force": "day",
+        "time_in_force": "gtc" if class_of(symbol) == "crypto" else "day",
     }
     ticket = tickets.read(broker, body)
     tickets.check_against_account(broker, account, ticket)
@@ -99,9 +100,9 @@ def _close_one(broker: Broker, account: Account, position: Position) -> dict[str
     try:
         order = _sell(broker, account, position.symbol, position.qty)
     except Refusal as refusal:
-        return {"symbol": position.symbol, "status": refusal.status, "body": refusal.body}
+        return {"symbol": joined(position.symbol), "status": refusal.status, "body": refusal.body}
     return {
-        "symbol": position.symbol,
+        "symbol": joined(position.symbol),
         "status": 200,
         "order_id": order.id,
         "body": order_json(order),
@@ -160,7 +161,7 @@ async def show_account(broker: Broker, request: Request) -> Any:
         "id": account.id,
         "account_number": account.account_number,
         "status": account.status,
-        "crypto_status": "INACTIVE",
+        "crypto_status": account.crypto_status,
         "currency": "USD",
         "created_at": stamp(account.created_at),
         "trading_blocked": is_blocked,

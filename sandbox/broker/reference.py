@@ -11,6 +11,7 @@ from sandbox.broker import figures
 from sandbox.broker.core import NEW_YORK, Broker
 from sandbox.broker.events import read_time
 from sandbox.broker.records import ZERO
+from sandbox.paths import scale_of
 
 _CONFIGURATIONS: dict[str, Any] = {
     "dtbp_check": "entry",
@@ -35,17 +36,18 @@ _COUNTRIES = {
     "MEX": "Mexico",
 }
 _PERCENT = Decimal("0.01")
+_USUAL_CLASS = "us_equity"
 _CALENDAR_BEGINS, _CALENDAR_ENDS = "2016-01-01", "2029-12-31"
 
 
 async def list_assets(broker: Broker, request: Request) -> Any:
-    """Answer the instruments, filtered by status, class and exchange."""
+    """Answer the instruments by status, class and exchange; coins only when asked for."""
     query = request.query_params
     return [
         asset_json(broker, asset)
         for asset in broker.world.catalogue.all()
         if query.get("status", asset.status) in {asset.status, "all"}
-        and query.get("asset_class", asset.asset_class) == asset.asset_class
+        and query.get("asset_class", _USUAL_CLASS) == asset.asset_class
         and query.get("exchange", asset.exchange) == asset.exchange
         and asset.kind != "test"
     ]
@@ -65,7 +67,9 @@ def asset_json(broker: Broker, asset: Asset) -> dict[str, Any]:
     last = figures.price_of(broker, asset.symbol)
     close = broker.world.prices.previous_close(asset.symbol) or ZERO
     change = ((last - close) / close).quantize(figures.NANO) if close else ZERO
-    return {
+    is_share_in_parts = asset.fractionable and not asset.is_coin
+    margin = "100" if asset.is_coin else "30"
+    shown = {
         "id": asset.id,
         "class": asset.asset_class,
         "exchange": asset.exchange,
@@ -74,16 +78,26 @@ def asset_json(broker: Broker, asset: Asset) -> dict[str, Any]:
         "status": asset.status,
         "tradable": asset.tradable,
         "marginable": asset.marginable,
-        "maintenance_margin_requirement": 30,
-        "margin_requirement_long": "30",
-        "margin_requirement_short": "30",
+        "maintenance_margin_requirement": int(margin),
+        "margin_requirement_long": margin,
+        "margin_requirement_short": margin,
         "shortable": asset.shortable,
         "easy_to_borrow": asset.easy_to_borrow,
         "fractionable": asset.fractionable,
-        "attributes": ["fractional_eh_enabled"] if asset.fractionable else [],
+        "attributes": ["fractional_eh_enabled"] if is_share_in_parts else [],
         "last_close_pct_change": decimal_text(change),
         "last_price": decimal_text(last),
         "last_close": decimal_text(close),
+    }
+    return shown | _steps(asset) if asset.is_coin else shown
+
+
+def _steps(asset: Asset) -> dict[str, Any]:
+    """Tell by which steps a coin is traded."""
+    return {
+        "min_order_size": decimal_text(figures.NANO),
+        "min_trade_increment": decimal_text(figures.NANO),
+        "price_increment": decimal_text(scale_of(asset).least),
     }
 
 

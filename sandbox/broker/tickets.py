@@ -16,6 +16,9 @@ _TIMES_IN_FORCE = frozenset({"day", "gtc", "opg", "cls", "ioc", "fok"})
 _LIMITED = frozenset({"limit", "stop_limit"})
 _STOPPED = frozenset({"stop", "stop_limit"})
 _LONGEST_CLIENT_ID = 128
+# What the broker takes of orders for coins, which trade all the time.
+_COIN_TYPES = frozenset({"market", "limit", "stop_limit"})
+_COIN_TIMES_IN_FORCE = frozenset({"gtc", "ioc"})
 _ONE = Decimal(1)
 _SMALLEST_VALUE = Decimal(1)
 
@@ -74,9 +77,21 @@ def read(broker: Broker, body: Any) -> Ticket:
         raise Refusal(422, 40010001, "client_order_id must be at most 128 characters")
     _check_size(ticket)
     _check_prices(ticket)
-    _check_time_in_force(ticket)
-    _check_hours(ticket)
+    if ticket.asset.is_coin:
+        _check_coin(ticket)
+    else:
+        _check_time_in_force(ticket)
+        _check_hours(ticket)
     return ticket
+
+
+def _check_coin(ticket: Ticket) -> None:
+    if ticket.type not in _COIN_TYPES:
+        raise Refusal(422, 40010001, f"invalid order type for crypto order: {ticket.type}")
+    if ticket.time_in_force not in _COIN_TIMES_IN_FORCE:
+        raise Refusal(422, 40010001, "invalid crypto time_in_force")
+    if ticket.extended_hours:
+        raise Refusal(422, 42210000, "crypto orders must not be extended hours orders")
 
 
 def _asset(broker: Broker, symbol: str) -> Asset:
@@ -124,7 +139,7 @@ def _check_size(ticket: Ticket) -> None:
         raise Refusal(422, 40010001, "qty must have at most nine decimal places")
     if ticket.notional is not None and ticket.notional != figures.cents(ticket.notional):
         raise Refusal(422, 40010001, "notional must have at most two decimal places")
-    if ticket.is_fractional:
+    if ticket.is_fractional and not ticket.asset.is_coin:
         _check_fraction(ticket)
 
 
@@ -154,7 +169,8 @@ def _check_price(ticket: Ticket, name: str, price: Decimal | None, *, is_used: b
         return
     if not is_used:
         raise Refusal(422, 40010001, f"{ticket.type} orders must not have {name}")
-    check_increment(name, price)
+    if not ticket.asset.is_coin:
+        check_increment(name, price)
 
 
 def check_increment(name: str, price: Decimal) -> None:
@@ -194,6 +210,8 @@ def check_against_account(
 
     :raises Refusal: it cannot.
     """
+    if ticket.asset.is_coin and account.crypto_status != "ACTIVE":
+        raise Refusal(422, 40010001, f"crypto orders not allowed for account: {account.id}")
     _check_wash_trade(broker, account, ticket, released)
     if ticket.side == "sell":
         _check_shares(broker, account, ticket, released)

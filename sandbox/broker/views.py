@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.answers import decimal_text as text
+from sandbox.assets import class_of, joined
 from sandbox.broker import figures
 from sandbox.broker.core import Broker
 from sandbox.broker.records import ZERO, Order, Position, stamp
@@ -30,7 +31,7 @@ def order_json(order: Order) -> dict[str, Any]:
         "replaces": order.replaces,
         "asset_id": order.asset_id,
         "symbol": order.symbol,
-        "asset_class": "us_equity",
+        "asset_class": class_of(order.symbol),
         "notional": text(order.notional),
         "qty": text(order.qty),
         "filled_qty": text(order.filled_qty),
@@ -73,9 +74,9 @@ def position_json(broker: Broker, position: Position) -> dict[str, Any]:
     held = figures.held_for_orders(broker, position.account_id, position.symbol)
     return {
         "asset_id": asset.id if asset else None,
-        "symbol": position.symbol,
+        "symbol": joined(position.symbol),
         "exchange": asset.exchange if asset else "",
-        "asset_class": "us_equity",
+        "asset_class": class_of(position.symbol),
         "asset_marginable": asset.marginable if asset else False,
         "avg_entry_price": text(figures.shares(position.average_entry)),
         "qty": text(position.qty),

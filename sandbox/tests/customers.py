@@ -183,7 +183,7 @@ class Desk:
         self.server.control("prices", {symbol: price})
 
 
-def eventually(question: Callable[[], bool], seconds: float = 5) -> None:
+def eventually(question: Callable[[], bool], seconds: float = 20) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not question():

@@ -22,7 +22,7 @@ class Receiver:
             self.arrived.notify_all()
             return self.statuses.pop(0) if self.statuses else 200
 
-    def wait_for(self, count: int, seconds: float = 5) -> list[tuple[bytes, str]]:
+    def wait_for(self, count: int, seconds: float = 20) -> list[tuple[bytes, str]]:
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.got) >= count, seconds), self.got
             return list(self.got)

@@ -30,7 +30,7 @@ class Client:
         return await self.socket.send(json.dumps(message))
 
     async def receive(self) -> list[dict[str, Any]]:
-        frame = await asyncio.wait_for(self.socket.recv(), 5)
+        frame = await asyncio.wait_for(self.socket.recv(), 20)
         if self._is_binary:
             assert isinstance(frame, bytes)
         read: list[dict[str, Any]]
@@ -53,7 +53,8 @@ class Client:
 async def connected(
     server: Server, feed: str = "iex", *, is_binary: bool = True, auth: Any = AUTH
 ) -> AsyncIterator[Client]:
-    url = f"{server.url.replace('http', 'ws')}/alpaca/stream/v2/{feed}"
+    place = "v1beta3/crypto/us" if feed == "coins" else f"v2/{feed}"
+    url = f"{server.url.replace('http', 'ws')}/alpaca/stream/{place}"
     headers = MSGPACK if is_binary else {}
     async with websockets.connect(url, additional_headers=headers) as socket:
         client = Client(socket, is_binary=is_binary)

@@ -169,7 +169,7 @@ class TestSetPrice:
         prices = book()
         before = prices.quote("AAPL")
 
-        with pytest.raises(ValueError, match="hundredth of a cent"):
+        with pytest.raises(ValueError, match="is at least"):
             prices.set_price("AAPL", price)
 
         assert prices.quote("AAPL") == before

@@ -266,6 +266,43 @@ class TestPrices:
 
         assert [(each["S"], each["sc"]) for each in told] == [(symbol, code) for code in codes]
 
+    def test_a_band_moves_in_steps_before_the_trade_that_leaves_it(self, server: Server):
+        server.control("prices", {"AAPL": "100"})
+        faults(server, tick_seconds=30, sends_bands=True)
+
+        async def talk() -> list[tuple[float, ...]]:
+            told = []
+            async with connected(server) as client:
+                await client.say({"action": "subscribe", "trades": ["AAPL"], "lulds": ["AAPL"]})
+                for price in ("100", "100.5", "120"):
+                    server.world.prices.set_price("AAPL", Decimal(price))
+                    told += await client.receive()
+            return [(m["d"], m["u"]) if m["T"] == "l" else (m["p"],) for m in told]
+
+        told = asyncio.run(talk())
+        server.control("prices", {"AAPL": None})
+
+        assert told == [(95, 105), (100,), (100.5,), (114, 126), (120,)]
+
+    def test_some_bars_are_sent_once_more(self, serve: Callable[..., Server]):
+        server = serve(speed=600)
+        faults(server, tick_seconds=0.05)
+
+        async def talk() -> dict[str, list[dict[str, Any]]]:
+            told: dict[str, list[dict[str, Any]]] = {"b": [], "u": []}
+            async with connected(server) as client:
+                wish = {"action": "subscribe", "bars": ["SPY"], "updatedBars": ["SPY"]}
+                await client.send(wish)
+                while not told["u"]:
+                    for message in await client.receive():
+                        told.setdefault(message["T"], []).append(message)
+            return told
+
+        told = asyncio.run(talk())
+
+        assert told["u"][0]["t"].minute % 5 == 0
+        assert told["u"][0]["l"] <= told["u"][0]["c"] <= told["u"][0]["h"]
+
     def test_a_star_stands_for_every_symbol(self, server: Server):
         faults(server, tick_seconds=0.05)
 
@@ -303,7 +340,7 @@ class TestPrices:
             url = f"{server.url.replace('http', 'ws')}/alpaca/stream/v2/nofeed"
             async with websockets.connect(url) as socket:
                 with pytest.raises(websockets.ConnectionClosed) as closed:
-                    await asyncio.wait_for(socket.recv(), 5)
+                    await asyncio.wait_for(socket.recv(), 20)
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 4404
 

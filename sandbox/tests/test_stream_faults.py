@@ -1,5 +1,6 @@
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ class TestFaults:
         async def talk() -> None:
             async with connected(server) as client:
                 await asyncio.to_thread(faults, server, disconnect=True)
-                await asyncio.wait_for(client.socket.wait_closed(), 5)
+                await asyncio.wait_for(client.socket.wait_closed(), 20)
                 assert client.socket.close_code == 1000
             await asyncio.to_thread(wait_for_no_connection, server)
             async with connected(server):
@@ -74,6 +75,68 @@ class TestFaults:
                 await client.say({"action": "subscribe", "trades": ["AAPL"]})
                 await asyncio.to_thread(faults, server, inject=[halted])
                 assert await client.receive() == [halted]
+
+        asyncio.run(talk())
+
+    def test_an_injected_time_is_sent_as_one_and_an_unknown_kind_to_everybody(self, server: Server):
+        faults(server, stall=True)
+        status = {"T": "s", "S": "AAPL", "sc": "H", "t": "2026-01-05T15:30:00Z"}
+
+        async def talk() -> None:
+            async with connected(server) as client:
+                await asyncio.to_thread(faults, server, inject=[status, {"T": "?"}])
+                assert await client.receive() == [{"T": "?"}]
+                await client.say({"action": "subscribe", "statuses": ["*"]})
+                await asyncio.to_thread(faults, server, inject=[status])
+                (told,) = await client.receive()
+                assert told["t"] == datetime(2026, 1, 5, 15, 30, tzinfo=UTC)
+
+        asyncio.run(talk())
+
+    def test_every_nth_trade_is_told_anew_or_taken_back(self, server: Server):
+        faults(server, correct_every=2, tick_seconds=0.02)
+
+        async def talk() -> None:
+            async with connected(server) as client:
+                await client.say({"action": "subscribe", "trades": ["AAPL"]})
+                told = [message for _ in range(8) for message in await client.receive()]
+
+            kinds = [message["T"] for message in told]
+            assert {tuple(kinds[n : n + 2]) for n in range(len(kinds) - 1)} >= {
+                ("t", "c"),
+                ("t", "x"),
+            }
+            for trade, after in pairwise(told):
+                if after["T"] == "c":
+                    assert (after["oi"], after["op"]) == (trade["i"], trade["p"])
+                if after["T"] == "x":
+                    assert (after["i"], after["p"]) == (trade["i"], trade["p"])
+
+        asyncio.run(talk())
+
+    @pytest.mark.parametrize("is_binary", [True, False])
+    def test_every_nth_frame_can_be_cut_in_half(self, server: Server, is_binary: bool):
+        faults(server, garble_every=2, tick_seconds=0.02)
+
+        async def talk() -> None:
+            async with connected(server, is_binary=is_binary) as client:
+                await client.say({"action": "subscribe", "trades": ["AAPL"]})
+                assert (await client.receive())[0]["S"] == "AAPL"
+                with pytest.raises(ValueError, match=r".+"):
+                    await client.receive()
+                assert (await client.receive())[0]["S"] == "AAPL"
+
+        asyncio.run(talk())
+
+    def test_a_channel_can_be_refused(self, server: Server):
+        faults(server, refused_channels=["lulds"], stall=True)
+
+        async def talk() -> None:
+            async with connected(server) as client:
+                refused = await client.say({"action": "subscribe", "lulds": ["AAPL"]})
+                assert refused["code"] == 410
+                state = await client.say({"action": "subscribe", "trades": ["AAPL"]})
+                assert (state["trades"], state["lulds"]) == (["AAPL"], [])
 
         asyncio.run(talk())
 
