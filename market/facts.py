@@ -77,6 +77,37 @@ class Trade(NamedTuple):
     at_ns: object
 
 
+class BestPrices(NamedTuple):
+    """The best bid and ask as the socket reports them, unchecked like a `Trade`."""
+
+    symbol: str
+    bid: object
+    ask: object
+    at_ns: object
+
+
+class Bar(NamedTuple):
+    """
+    The last price of a minute as the vendor has settled on it, unchecked like a `Trade`.
+
+    `at_ns` is when the minute began. One that is `updated` replaces what was told of it before.
+    """
+
+    symbol: str
+    close: object
+    at_ns: object
+    is_updated: bool = False
+
+
+class Band(NamedTuple):
+    """Between which prices the exchange lets a symbol trade for now (limit up, limit down)."""
+
+    symbol: str
+    low: object
+    high: object
+    at_ns: object
+
+
 class Corrected(NamedTuple):
     """An earlier trade was corrected or taken back: what we hold may be wrong."""
 
@@ -102,7 +133,7 @@ class Refused(NamedTuple):
     code: int
 
 
-News = Trade | Corrected | Halted | Covered | Refused
+News = Trade | BestPrices | Bar | Band | Corrected | Halted | Covered | Refused
 
 
 def read_time(text: object) -> datetime | None:
@@ -125,6 +156,11 @@ def read_price(value: object) -> Decimal | None:
     except ArithmeticError:
         return None
     return price if price.is_finite() and price > 0 else None
+
+
+def is_coin(symbol: str) -> bool:
+    """Say whether a symbol is that of a coin: no other has a slash."""
+    return "/" in symbol
 
 
 def new_york_date(at: datetime) -> date:

@@ -1,147 +1,151 @@
 """
-The price leader: holds the vendor's socket, judges prices, publishes a frame every 100 ms.
+The price leader: holds the vendor's sockets, judges prices, publishes a frame every 100 ms.
 
-Three threads share one price book. The calling one reads the socket, a second one publishes at a
-steady pace whatever the first is waiting for, and a third asks by REST.
+Its threads share one price book, and none waits for what another waits for: one reads each socket,
+one publishes at a steady pace, two ask the vendor by REST, one learns what is wanted, one writes
+halts down, and one reports. When one of them fails all end, and the next leader begins anew.
 """
 
-import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, cast
 
 import redis
 import structlog
-from django.conf import settings
 from django.db import close_old_connections
 
-from core import realtime
-from core.errors import VendorError, VendorRejected, VendorUnavailable
+from core import realtime, streams
 from core.leases import Lease
-from core.streams import Stop
-from market import frames, gateways, halts
-from market.asking import Asker
+from core.streams import Stop, Terms
+from market import days, frames, gateways, halts
+from market.asking import Asker, BrokerAsker
+from market.collecting import Collector
 from market.desk import Desk
-from market.facts import Corrected, Covered, Halted, News, Refused, Trade
-from market.gateways import OpenStream
+from market.frames import STALE, Frame
+from market.gateways import PriceStream
+from market.nanos import NANOS, UNKNOWN, nanoseconds
+from market.reading import Reader
+from market.reporting import Reporter
 from market.ticking import Ticker
 
 logger = structlog.get_logger()
-_FIRST_PAUSE_SECONDS: Final = 0.5
-_LONGEST_PAUSE_SECONDS: Final = 8.0
-_PAUSE_WHEN_REJECTED_SECONDS: Final = 30.0
-_READ_SECONDS: Final = 0.2
+STREAM: Final = "prices"
+# A leader that is killed is followed by its standby when its lease has run out.
+TERMS: Final = Terms(lease_seconds=4.0, renew_seconds=1.0, look_seconds=0.3)
 _READY_SECONDS: Final = 5.0
-_JOIN_SECONDS: Final = 3.0
+_TIMED_SECONDS: Final = 0.5
+_JOIN_SECONDS: Final = 1.0
 
 
-def follow(lease: Lease, stop: Stop, *, desk: Desk | None = None) -> None:
-    """Follow and publish prices until told to stop; `core.streams.lead` calls this."""
+def lead() -> bool:
+    """Follow prices while this process leads; see `core.streams.lead` for the standby."""
+    desk = Desk()
+    collector = Collector(desk)
+
+    def keep_warm() -> None:
+        """Have everything at hand that can be had without the vendor."""
+        gateways.get()
+        collector.round()
+
+    def work(lease: Lease, stop: Stop) -> None:
+        follow(lease, stop, desk=desk, collector=collector)
+
+    return streams.lead(STREAM, work, terms=TERMS, stand_by=keep_warm)
+
+
+def follow(
+    lease: Lease, stop: Stop, *, desk: Desk | None = None, collector: Collector | None = None
+) -> None:
+    """Follow and publish prices until told to stop."""
     desk = desk or Desk()
+    collector = collector or Collector(desk)
+    works = (
+        collector.run,
+        BrokerAsker(desk).run,
+        Asker(desk).run,
+        lambda stop: _publish(desk, lease, stop),
+        lambda stop: halts.write(desk.halts, stop),
+        Reporter(desk).run,
+        Reader(desk, desk.stocks, _stocks).run,
+        Reader(desk, desk.coins, _coins).run,
+    )
+    with _threads(works, stop):
+        while not stop.wait(_READY_SECONDS):
+            continue
 
-    def publish(stop: Stop) -> None:
-        desk.ready.wait(_READY_SECONDS)
-        _restore(desk)
-        Ticker(desk, lease).run(stop)
 
-    with _thread(Asker(desk).run, stop), _thread(publish, stop):
-        _Reader(desk).run(stop)
+def _stocks() -> PriceStream:
+    return gateways.get().stream
 
 
-def _restore(desk: Desk) -> None:
+def _coins() -> PriceStream | None:
+    return gateways.get().coin_stream
+
+
+def _publish(desk: Desk, lease: Lease, stop: Stop) -> None:
+    """Publish at once what an earlier leader knew, or else as soon as prices are known."""
+    _wait_for(desk.is_known, stop)
+    if _restore(desk):
+        # While nobody knows whether anything trades, a silent socket counts as a dead one.
+        _wait_for(desk.is_timed, stop, seconds=_TIMED_SECONDS)
+    else:
+        _wait_for(desk.is_ready, stop)
+    Ticker(desk, lease).run(stop)
+
+
+def _wait_for(event: threading.Event, stop: Stop, *, seconds: float = _READY_SECONDS) -> None:
+    until = time.monotonic() + seconds
+    while not (stop or event.wait(0.05)) and time.monotonic() < until:
+        continue
+
+
+def _restore(desk: Desk) -> bool:
     """Fill gaps with what an earlier leader has published, so that no value drops meanwhile."""
+    with desk.lock:
+        numbers = {symbol: desk.book.number_of(symbol) for symbol in desk.wanted}
     try:
-        earlier = frames.decode_snapshot(realtime.connection().hgetall(frames.SNAPSHOT_KEY))
+        head, found = _published([number for number in numbers.values() if number is not None])
     except (redis.RedisError, frames.NotAFrame) as error:
         logger.warning("prices.not_restored", error=type(error).__name__)
-        return
-    if earlier is None:
-        return
-    rows = zip(
-        earlier.prices.tolist(), earlier.times.tolist(), earlier.closes.tolist(), strict=True
-    )
-    by_number = dict(zip(earlier.numbers.tolist(), rows, strict=True))
+        return False
+    day, kept_ns = head.day, head.sent_ms * NANOS // 1000
+    live = {s for s, n in numbers.items() if n in found and _is_live(found[n])}
+    for feed in desk.feeds:
+        if live & feed.wanted:  # what was heard then counts for a moment, as when a socket is lost
+            desk.heard(feed, ago=(nanoseconds(desk.clock()) - kept_ns) / NANOS)
     with desk.lock:
-        for symbol in desk.wanted:
-            found = by_number.get(desk.book.number_of(symbol))
-            if found is not None:
-                price, at_ns, close = found
-                desk.book.restore(symbol, price=price, at_ns=at_ns, close=close)
+        if desk.day is None and day:
+            desk.day = days.date_of(day)
+        # A close is nothing without its day: it would be taken for that of today.
+        are_closes_good = desk.day is not None and days.number_of(desk.day) == day
+        for symbol, number in numbers.items():
+            if number in found:
+                row = found[number] if are_closes_good else found[number]._replace(close=UNKNOWN)
+                desk.book.restore(symbol, **row._asdict(), kept_ns=kept_ns)
+    return bool(found)
 
 
-class _Reader:
-    """Keeps one connection to the vendor's socket, or a pause between two."""
+def _is_live(row: frames.Row) -> bool:
+    return bool(row.price) and not row.flags & STALE
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._pause = _FIRST_PAUSE_SECONDS
-        self._refusals: set[int] = set()
 
-    def run(self, stop: Stop) -> None:
-        self._desk.ready.wait(_READY_SECONDS)
-        while not stop:
-            try:
-                with gateways.get().stream.open() as opened:
-                    self._read(opened, stop)
-            except VendorRejected as error:
-                logger.warning("prices.rejected", vendor_code=error.vendor_code)
-                self._pause = _PAUSE_WHEN_REJECTED_SECONDS
-            except VendorError as error:
-                logger.warning("prices.disconnected", vendor_code=error.vendor_code)
-            self._desk.covered = frozenset()
-            # Half of it by chance, so that several deployments do not come back in step.
-            stop.wait(self._pause * (0.5 + random.random() / 2))  # noqa: S311 - no secret
-            self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
-
-    def _read(self, opened: OpenStream, stop: Stop) -> None:
-        desk = self._desk
-        asked: frozenset[str] = frozenset()
-        opened_at = desk.monotonic()
-        while not stop:
-            if desk.wanted != asked:
-                asked = desk.wanted
-                opened.cover(asked)
-            news = opened.read(timeout_seconds=_READ_SECONDS)
-            if news:
-                self._take(news)
-            silence = desk.monotonic() - max(desk.heard_at, opened_at)
-            if silence > settings.FEED_STALE_SECONDS and desk.is_in_session():
-                raise VendorUnavailable("alpaca-stream", "The price socket is silent.")
-
-    def _take(self, news: Sequence[News]) -> None:
-        desk = self._desk
-        trades = [item for item in news if type(item) is Trade]
-        if trades:
-            with desk.lock:
-                desk.book.offer(trades, now_ns=desk.vendor_now_ns())
-            desk.heard()
-            self._pause = _FIRST_PAUSE_SECONDS
-        if len(trades) == len(news):
-            return
-        for item in news:
-            if isinstance(item, Corrected):
-                with desk.lock:
-                    desk.corrected |= {item.symbol}
-            elif isinstance(item, Halted):
-                halts.note(item)
-            elif isinstance(item, Covered):
-                desk.covered = item.symbols
-            elif isinstance(item, Refused):
-                self._note_refusal(item.code)
-
-    def _note_refusal(self, code: int) -> None:
-        """Say it once: symbols that the socket does not send are asked for by REST."""
-        if code not in self._refusals:
-            self._refusals.add(code)
-            logger.error("prices.subscription_refused", code=code)
+def _published(numbers: Sequence[int]) -> tuple[Frame, dict[int, frames.Row]]:
+    """Read the rows of these, and the head of the last frame."""
+    fields = [frames.HEAD_FIELD, *(str(number).encode() for number in numbers)]
+    head, *rows = cast("list[Any]", realtime.connection().hmget(frames.SNAPSHOT_KEY, fields))
+    if head is None:
+        return Frame(frames.NO_EPOCH, 0, as_of_ns=0, sent_ms=0), {}
+    found = zip(numbers, rows, strict=True)
+    return frames.decode(head), {n: frames.read_row(data) for n, data in found if data}
 
 
 @contextmanager
-def _thread(work: Callable[[Stop], None], stop: Stop) -> Iterator[None]:
-    """Run work beside the block, and end both when either ends."""
+def _threads(works: Sequence[Callable[[Stop], None]], stop: Stop) -> Iterator[None]:
+    """Do all of these beside the block, and end everything when one of them or the block ends."""
 
-    def run() -> None:
+    def run(work: Callable[[Stop], None]) -> None:
         try:
             work(stop)
         except Exception:
@@ -150,10 +154,14 @@ def _thread(work: Callable[[Stop], None], stop: Stop) -> Iterator[None]:
             stop.set()
             close_old_connections()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=_JOIN_SECONDS)
+        # One that still waits for a vendor is left behind: it looks at `stop` before it acts.
+        until = time.monotonic() + _JOIN_SECONDS
+        for thread in threads:
+            thread.join(timeout=max(until - time.monotonic(), 0))

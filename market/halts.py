@@ -1,13 +1,28 @@
 """Symbols whose trading the exchange has stopped."""
 
+import queue
+from typing import Final
+
 import structlog
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
+from core.streams import Stop
 from market.facts import Halted
 from market.models import Instrument
 
 logger = structlog.get_logger()
+_LOOK_SECONDS: Final = 0.2
+
+
+def write(told: "queue.SimpleQueue[Halted]", stop: Stop) -> None:
+    """Note what is told, beside the reading of prices, which a database must not hold up."""
+    while not stop:
+        try:
+            news = told.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            continue
+        note(news)
 
 
 def note(news: Halted) -> None:

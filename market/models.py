@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
 
+from core.db.columns import BEYOND
 from core.ids import new_id
 from market.facts import Asset
 
@@ -61,6 +62,12 @@ class Instrument(models.Model):
     status = models.CharField(max_length=32, blank=True)
     tradable = models.BooleanField(default=False)
     fractionable = models.BooleanField(default=False)
+    multiplier = models.DecimalField(
+        max_digits=12,
+        decimal_places=4,
+        default=1,
+        help_text="What one contract stands for; 1 for shares and coins.",
+    )
     halted_at = models.DateTimeField(
         null=True, blank=True, help_text="When the exchange has last stopped its trading."
     )
@@ -74,6 +81,10 @@ class Instrument(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(number__gte=0), name="market_instrument_number_is_an_index"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(multiplier__gt=0, multiplier__lt=BEYOND),
+                name="market_instrument_multiplier_is_positive",
             ),
         ]
 

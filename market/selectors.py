@@ -4,19 +4,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 import structlog
+from django.db import connection
 
 from core import realtime
 from core.errors import VendorError
-from market import frames, gateways, trading_days
+from market import days, frames, gateways, interest, trading_days
 from market.errors import PriceStale, PriceUnavailable, UnknownSymbol
-from market.facts import NEW_YORK, Session, Snapshot, new_york_date
+from market.facts import NEW_YORK, Session, Snapshot, is_coin, new_york_date
 from market.hours import Hours, hours_at
 from market.models import Instrument, WantedSymbol
-from market.price_book import UNKNOWN, moment, nanoseconds, to_decimal
+from market.nanos import UNKNOWN, moment, nanoseconds, to_decimal
 
 logger = structlog.get_logger()
 FRESH: Final = timedelta(seconds=5)
@@ -24,12 +25,14 @@ FRESH: Final = timedelta(seconds=5)
 FRESH_WHEN_ASKED: Final = timedelta(seconds=60)
 _LONGEST_SYMBOL: Final = 24
 _session: list[Session] = []
+# No objects of rows, since all that the clients of a process hold may be asked for at once.
+_LISTED: Final = "SELECT symbol, number, multiplier FROM market_instrument WHERE symbol = ANY(%s)"
 
 
 @dataclass(frozen=True)
 class Quote:
     """
-    What one share costs; `bid` and `ask` are known only when asked for just now.
+    What one share costs; `bid` and `ask` are known only when they were told just now.
 
     `traded_at` is when `last` was paid, and `as_of` when any of it was last known to be so.
     """
@@ -41,6 +44,13 @@ class Quote:
     previous_close: Decimal | None
     as_of: datetime
     traded_at: datetime | None = None
+
+
+class Listed(NamedTuple):
+    """What valuing needs of an instrument."""
+
+    number: int
+    multiplier: Decimal
 
 
 def get_instrument(*, symbol: str) -> Instrument:
@@ -64,9 +74,11 @@ def get_instrument(*, symbol: str) -> Instrument:
     return found
 
 
-def list_instruments(*, symbols: Iterable[str]) -> dict[str, Instrument]:
-    """Return the instruments that we know already, by symbol."""
-    return {row.symbol: row for row in Instrument.objects.filter(symbol__in=list(symbols))}
+def list_instruments(*, symbols: Iterable[str]) -> dict[str, Listed]:
+    """Return what valuing needs of the instruments that we know already, by symbol."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LISTED, [list(symbols)])
+        return {symbol: Listed(*figures) for symbol, *figures in cursor.fetchall()}
 
 
 def list_wanted(*, at: datetime) -> set[str]:
@@ -194,6 +206,11 @@ def is_trading_day(day: date) -> bool | None:
     return trading_days.is_trading_day(day)
 
 
+def closing_of(day: date) -> datetime | None:
+    """Return when a date's session closes, or nothing; see `business_day`."""
+    return trading_days.closing_of(day)
+
+
 def read_prices(*, numbers: Collection[int]) -> frames.Frame | None:
     """
     Return the published prices of these instruments, or nothing when none was ever published.
@@ -210,17 +227,33 @@ def read_prices(*, numbers: Collection[int]) -> frames.Frame | None:
 
 
 def is_fresh(frame: frames.Frame, *, at: datetime) -> bool:
-    """Say whether the publisher is at work and hears its vendor."""
-    return not frame.is_stale and frame.sent_ms * 1_000_000 >= nanoseconds(at - FRESH)
+    """Say whether the publisher is at work and something of what it follows is live."""
+    return not frame.is_stale and is_recent(frame, at=at)
+
+
+def is_recent(frame: frames.Frame, *, at: datetime) -> bool:
+    """Say whether the publisher is at work, whatever it says."""
+    return frame.sent_ms * 1_000_000 >= nanoseconds(at - FRESH)
 
 
 def ask_prices(*, symbols: Collection[str], at: datetime) -> Mapping[str, Snapshot]:
     """
     Ask the vendor for the prices of many symbols at once; those it does not know lack.
 
-    :raises VendorError: it could not be asked.
+    :raises VendorError: it could not be asked, neither about shares nor about coins.
     """
-    return gateways.get().data.snapshots(sorted(symbols), today=new_york_date(at))
+    coins = sorted(symbol for symbol in symbols if is_coin(symbol))
+    shares = sorted(set(symbols).difference(coins))
+    found: dict[str, Snapshot] = {}
+    failure: VendorError | None = None
+    for some in filter(None, (shares, coins)):
+        try:
+            found |= gateways.get().data.snapshots(some, today=new_york_date(at))
+        except VendorError as error:
+            failure = error
+    if failure is not None and not found:
+        raise failure
+    return found
 
 
 def _name(symbol: str) -> str:
@@ -238,23 +271,29 @@ def _published(instrument: Instrument, *, at: datetime) -> Quote | None:
         values: list[Any] = realtime.connection().hmget(
             frames.SNAPSHOT_KEY, [frames.HEAD_FIELD, str(instrument.number)]
         )
+        interest.note(instrument.symbol)
         head_data, row_data = values
         if head_data is None or row_data is None:
             return None
-        head, (price, close, at_ns) = frames.decode(head_data), frames.read_row(row_data)
+        head, row = frames.decode(head_data), frames.read_row(row_data)
     except (redis.RedisError, frames.NotAFrame) as error:
         logger.warning("prices.not_read", error=type(error).__name__)
         return None
-    if not is_fresh(head, at=at) or price == UNKNOWN or at_ns < nanoseconds(at - FRESH):
+    since_ns, as_of_ns = nanoseconds(at - FRESH), max(row.at_ns, row.quoted_ns)
+    is_current = row.price != UNKNOWN and as_of_ns >= since_ns
+    # Of a price that is doubted, or at which nobody may trade, the vendor itself has to be asked.
+    if row.flags or not is_current or not is_fresh(head, at=at):
         return None
+    is_quoted = row.quoted_ns >= since_ns
+    is_close_todays = row.close != UNKNOWN and head.day in {0, days.day_at(at)}
     return Quote(
         symbol=instrument.symbol,
-        bid=None,
-        ask=None,
-        last=to_decimal(price),
-        previous_close=None if close == UNKNOWN else to_decimal(close),
-        as_of=moment(at_ns),
-        traded_at=moment(at_ns),
+        bid=to_decimal(row.bid) if is_quoted else None,
+        ask=to_decimal(row.ask) if is_quoted else None,
+        last=to_decimal(row.price),
+        previous_close=to_decimal(row.close) if is_close_todays else None,
+        as_of=moment(as_of_ns),
+        traded_at=moment(row.at_ns),
     )
 
 
@@ -262,7 +301,7 @@ def _asked(symbol: str, *, at: datetime) -> Quote:
     found = gateways.get().data.snapshots([symbol], today=new_york_date(at)).get(symbol)
     if found is None or found.last is None or found.as_of is None:
         raise PriceUnavailable
-    if found.as_of < at - FRESH_WHEN_ASKED and get_session(at=at).is_open:
+    if found.as_of < at - FRESH_WHEN_ASKED and (is_coin(symbol) or get_session(at=at).is_open):
         raise PriceStale
     return Quote(
         symbol=symbol,

@@ -9,13 +9,14 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from core import realtime, streams
+from core import realtime
 from market import following, frames, gateways, trading_days
 from market.models import Instrument, WantedSymbol
 
 logger = structlog.get_logger()
 WANTED_FOR: Final = timedelta(hours=1)
 _WORTH_RENEWING: Final = timedelta(minutes=30)
+_LONGEST_SYMBOL: Final = 24  # no instrument has a longer one, whatever an account may hold
 
 
 def want_symbols(*, reason: str, symbols: Iterable[str], at: datetime | None = None) -> None:
@@ -25,7 +26,7 @@ def want_symbols(*, reason: str, symbols: Iterable[str], at: datetime | None = N
     Repeating oneself is cheap: nothing is written while more than half of the hour is left.
     """
     now = at or timezone.now()
-    wanted = set(symbols)
+    wanted = {symbol for symbol in symbols if 0 < len(symbol) <= _LONGEST_SYMBOL}
     with transaction.atomic():
         rows = {row.symbol: row for row in WantedSymbol.objects.filter(reason=reason)}
         gone = rows.keys() - wanted
@@ -70,8 +71,12 @@ def refresh_calendar(*, at: datetime) -> int:
 
 
 def follow_prices() -> bool:
-    """Follow and publish prices while this process leads; false at once when another does."""
-    return streams.lead("prices", following.follow)
+    """
+    Follow and publish prices while this process leads; false when it never did.
+
+    One process of each worker waits as the standby of whoever leads.
+    """
+    return following.lead()
 
 
 def _tell_leader() -> None:

@@ -2,19 +2,23 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import redis
 import structlog
 from django.conf import settings
 
-from core import realtime
+from core import metrics, realtime
 from core.leases import Lease
 from core.streams import Stop
-from market import frames, publishing
+from market import days, frames, publishing
 from market.desk import Desk
-from market.frames import Epoch, Frame
-from market.price_book import Entry, nanoseconds
+from market.frames import Epoch, Frame, Row
+from market.gates import Entry
+from market.liveness import Liveness
+from market.nanos import NANOS, UNKNOWN, nanoseconds
+from market.price_book import Changes
 
 logger = structlog.get_logger()
 
@@ -24,8 +28,10 @@ class Ticker:
 
     def __init__(self, desk: Desk, lease: Lease) -> None:
         self._desk = desk
+        self._liveness = Liveness(desk)
         self._epoch = Epoch(lease.fence, nanoseconds(desk.clock()) // 1_000_000)
         self._seq = 0
+        self._day = UNKNOWN
         self._as_of_ns = 0
         self._sent_at = float("-inf")
         self._was_stale = False
@@ -50,24 +56,38 @@ class Ticker:
         """
         Publish what is new, or that nothing is if the last frame was a second ago.
 
+        A frame without news is the sign of life by which everybody knows that prices are current.
+        The numbers have no gap but before a full frame, which needs none before it.
+
         :raises FencedOff: a later leader has published.
         """
         desk = self._desk
-        with desk.lock:
-            changed, closes = desk.book.take_changes()
-            if self._is_full_due:
-                changed = closes = desk.book.everything()
-        is_stale = desk.is_stale()
         is_silent = desk.monotonic() - self._sent_at >= frames.SILENCE_SECONDS
-        if changed or closes or self._is_full_due or is_silent or is_stale != self._was_stale:
-            self._publish(changed, closes, is_stale=is_stale)
+        with desk.lock:
+            day = UNKNOWN if desk.day is None else days.number_of(desk.day)
+            self._liveness.judge()
+            is_stale = self._liveness.is_all_stale
+            changes = desk.book.take_changes()
+            if day != self._day:
+                # No close of an earlier day may stay in force, not even in the hash, for a symbol
+                # that is followed again later.
+                self._day, self._is_full_due = day, True
+            if self._is_full_due:
+                everything = desk.book.everything()
+                changes = changes._replace(prices=everything, closes=everything)
+            is_news = any((*changes[:4], self._is_full_due, is_stale != self._was_stale))
+            if not (is_news or is_silent):
+                return
+            frame = self._frame(changes, is_stale=is_stale)
+            # Whoever reads of it from now on asks the vendor, as for what was never followed.
+            rows = {e.number: Row(UNKNOWN) for e in changes.forgotten}
+            rows |= {e.number: e.row for group in changes[:3] for e in group}
+        self._publish(frame, rows, heard_ns=changes.heard_ns)
 
-    def _publish(self, changed: list[Entry], closes: list[Entry], *, is_stale: bool) -> None:
-        self._seq += 1
-        frame = self._frame(changed, closes, is_stale=is_stale)
-        rows = {e.number: frames.row(e.price, e.close, e.at_ns) for e in (*changed, *closes)}
+    def _publish(self, frame: Frame, rows: dict[int, Row], *, heard_ns: int) -> None:
+        packed = ((number, frames.row(row)) for number, row in rows.items())
         try:
-            publishing.publish(realtime.connection(), frame, rows.items())
+            publishing.publish(realtime.connection(), frame, packed)
         except publishing.HashIsGone:
             self._is_full_due = True
             return self.tick()
@@ -78,11 +98,18 @@ class Ticker:
             self._is_redis_lost = True
             return None
         self._is_full_due = self._is_redis_lost = False
-        self._sent_at, self._was_stale = self._desk.monotonic(), is_stale
+        self._sent_at, self._was_stale = self._desk.monotonic(), frame.is_stale
+        metrics.FRAMES.labels("published").inc()
+        if heard_ns:
+            waited_ns = max(self._desk.vendor_now_ns() - heard_ns, 0)
+            metrics.TICK_TO_FRAME.observe(waited_ns / NANOS)
         return None
 
-    def _frame(self, changed: list[Entry], closes: list[Entry], *, is_stale: bool) -> Frame:
-        times = [entry.at_ns for entry in changed]
+    def _frame(self, changes: Changes, *, is_stale: bool) -> Frame:
+        # One that is followed again already counts as what it is now: the later of two is in force.
+        prices, closes = [*changes.forgotten, *changes.prices], changes.closes
+        times = [entry.at_ns for entry in prices]
+        self._seq += 1
         self._as_of_ns = max([self._as_of_ns, *times])
         return Frame(
             epoch=self._epoch,
@@ -91,9 +118,15 @@ class Ticker:
             sent_ms=nanoseconds(self._desk.clock()) // 1_000_000,
             is_stale=is_stale,
             is_full=self._is_full_due,
-            numbers=np.array([entry.number for entry in changed], dtype="<u4"),
-            prices=np.array([entry.price for entry in changed], dtype="<i8"),
+            day=self._day,
+            numbers=_numbers(prices),
+            prices=np.array([entry.price for entry in prices], dtype="<i8"),
             times=np.array(times, dtype="<i8"),
-            close_numbers=np.array([entry.number for entry in closes], dtype="<u4"),
+            flags=np.array([entry.flags for entry in prices], dtype="u1"),
+            close_numbers=_numbers(closes),
             closes=np.array([entry.close for entry in closes], dtype="<i8"),
         )
+
+
+def _numbers(entries: Sequence[Entry]) -> frames.Numbers:
+    return np.array([entry.number for entry in entries], dtype="<u4")

@@ -92,6 +92,13 @@ def is_trading_day(day: date) -> bool | None:
     return TradingDay.objects.filter(date=day).exists()
 
 
+def closing_of(day: date) -> datetime | None:
+    """Return when that date's session closes, or nothing when it has none or nobody can tell."""
+    if not is_trading_day(day):
+        return None
+    return TradingDay.objects.filter(date=day).values_list("closes_at", flat=True).first()
+
+
 def next_open(at: datetime) -> datetime | None:
     """Return the first opening of the calendar after a moment, or nothing when nobody can tell."""
     day = new_york_date(at)

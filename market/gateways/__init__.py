@@ -60,11 +60,13 @@ class DataFeed(Protocol):
 
 
 class OpenStream(Protocol):
-    """An authenticated connection that sends trades."""
+    """An authenticated connection that sends prices; for one thread at a time."""
 
     def cover(self, symbols: Iterable[str]) -> None:
         """
         Ask for exactly these symbols from now on; the answer comes as `Covered` or `Refused`.
+
+        What is not covered after that is not asked for again unless it is left out in between.
 
         :raises VendorUnavailable: the connection is gone.
         """
@@ -72,9 +74,10 @@ class OpenStream(Protocol):
 
     def read(self, *, timeout_seconds: float) -> Sequence[News]:
         """
-        Wait for news, at most this long, and return what there is.
+        Wait for news, at most this long, and return what there is, in the order it came.
 
-        :raises VendorUnavailable: the connection is gone.
+        :raises VendorUnavailable: the connection is gone, or we cannot know what we miss.
+        :raises VendorRejected: our key is not good for what we asked for.
         """
         ...
 
@@ -112,6 +115,8 @@ class Gateways:
     data: DataFeed
     stream: PriceStream
     companies: Companies
+    # Coins come over a socket of their own; nothing where they are switched off.
+    coin_stream: PriceStream | None = None
 
 
 _in_use: list[Gateways] = []
@@ -121,13 +126,19 @@ def get() -> Gateways:
     """Return the vendors, or what a test has put in their place."""
     if _in_use:
         return _in_use[-1]
-    from market.gateways import alpaca, alpaca_stream, fmp  # noqa: PLC0415 - they import us
+    from market.gateways import (  # noqa: PLC0415 - they import us
+        alpaca,
+        alpaca_coins,
+        alpaca_stream,
+        fmp,
+    )
 
     return Gateways(
         broker=alpaca.AlpacaBroker(),
         data=alpaca.AlpacaData(),
         stream=alpaca_stream.AlpacaStream(),
         companies=fmp.FmpCompanies(),
+        coin_stream=alpaca_coins.stream(),
     )
 
 

@@ -1,13 +1,16 @@
 """Alpaca's asset list and clock (Broker API) and its snapshots (data API)."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
-from core.errors import VendorRejected, VendorUnavailable
+import structlog
+from django.conf import settings
+
+from core.errors import VendorRejected
 from core.vendors import alpaca
 from market.facts import (
     NEW_YORK,
@@ -15,15 +18,20 @@ from market.facts import (
     Day,
     Session,
     Snapshot,
+    is_coin,
     new_york_date,
     read_price,
     read_time,
 )
+from market.gateways import alpaca_coins
+from market.gateways.alpaca_prices import batches, part, read_snapshot, unreadable
+
+logger = structlog.get_logger()
 
 _NOT_FOUND: Final = 404
-_SYMBOLS_A_CALL: Final = 100
-# One name that the vendor cannot read makes it refuse the whole call.
-_READABLE: Final = re.compile(r"[A-Z]{1,6}(\.[A-Z]{1,2})?", re.ASCII)
+# One name that the vendor cannot read makes it refuse the whole call. Classes, warrants and
+# preferred shares have up to three letters behind a dot, as in BRK.B and BAC.PRL.
+_READABLE: Final = re.compile(r"[A-Z]{1,6}(\.[A-Z]{1,3})?", re.ASCII)
 
 
 class AlpacaBroker:
@@ -39,10 +47,7 @@ class AlpacaBroker:
         return _asset(answer)
 
     def list_assets(self) -> list[Asset]:
-        answer = alpaca.broker().read("/v1/assets", params={"status": "active"})
-        if not isinstance(answer, list):
-            raise _unreadable("assets")
-        return [asset for entry in answer if (asset := _asset(entry)) is not None]
+        return [*_assets(), *_coins()]
 
     def session(self) -> Session:
         answer = alpaca.broker().read("/v1/clock")
@@ -50,7 +55,7 @@ class AlpacaBroker:
         now = read_time(fields.get("timestamp"))
         changes = [at for key in ("next_open", "next_close") if (at := read_time(fields.get(key)))]
         if now is None or not changes or not isinstance(fields.get("is_open"), bool):
-            raise _unreadable("clock")
+            raise unreadable("clock")
         return Session(asked_at=now, is_open=fields["is_open"], changes_at=min(changes))
 
     def calendar(self, start: date, end: date) -> list[Day]:
@@ -60,10 +65,10 @@ class AlpacaBroker:
         try:
             days = [_day(entry) for entry in answer]
         except (KeyError, TypeError, ValueError) as error:
-            raise _unreadable("its calendar") from error
+            raise unreadable("its calendar") from error
         found = [day for day in days if start <= day.on <= end]
         if not found:
-            raise _unreadable("its calendar")
+            raise unreadable("its calendar")
         return found
 
 
@@ -71,21 +76,40 @@ class AlpacaData:
     """See the port for what each method promises."""
 
     def snapshots(self, symbols: Sequence[str], *, today: date) -> Mapping[str, Snapshot]:
-        found: dict[str, Snapshot] = {}
-        for some in _batches(symbol for symbol in symbols if _READABLE.fullmatch(symbol)):
-            answer = alpaca.data().read("/v2/stocks/snapshots", params={"symbols": ",".join(some)})
-            if not isinstance(answer, dict):
-                raise _unreadable("snapshots")
-            for symbol, entry in answer.items():
-                if symbol in some and isinstance(entry, dict):
-                    found[symbol] = _snapshot(symbol, entry, today=today)
-        return found
+        found = _of_shares([symbol for symbol in symbols if _READABLE.fullmatch(symbol)], today)
+        coins = [symbol for symbol in symbols if is_coin(symbol)]
+        return found | alpaca_coins.snapshots(coins, today=today) if coins else found
 
 
-def _batches(symbols: Iterable[str]) -> Iterator[list[str]]:
-    different = list(dict.fromkeys(symbols))
-    for start in range(0, len(different), _SYMBOLS_A_CALL):
-        yield different[start : start + _SYMBOLS_A_CALL]
+def _of_shares(symbols: Sequence[str], today: date) -> dict[str, Snapshot]:
+    found = {}
+    for some in batches(symbols):
+        answer = alpaca.data().read("/v2/stocks/snapshots", params={"symbols": ",".join(some)})
+        if not isinstance(answer, dict):
+            raise unreadable("snapshots")
+        for symbol, entry in answer.items():
+            if symbol in some and isinstance(entry, dict):
+                close = _previous_close(entry, today=today)
+                found[symbol] = read_snapshot(symbol, entry, previous_close=close)
+    return found
+
+
+def _assets(**filters: str) -> list[Asset]:
+    answer = alpaca.broker().read("/v1/assets", params={"status": "active", **filters})
+    if not isinstance(answer, list):
+        raise unreadable("assets")
+    return [asset for entry in answer if (asset := _asset(entry)) is not None]
+
+
+def _coins() -> list[Asset]:
+    """List the coins, which the broker tells only when asked for them, and not everybody."""
+    if not settings.ALPACA_CRYPTO_STREAM_URL:
+        return []
+    try:
+        return [asset for asset in _assets(asset_class="crypto") if is_coin(asset.symbol)]
+    except VendorRejected as error:
+        logger.warning("coins.not_listed", vendor_code=error.vendor_code)
+        return []
 
 
 def _asset(answer: Any) -> Asset | None:
@@ -117,19 +141,6 @@ def _day(entry: Mapping[str, Any]) -> Day:
     return Day(day, opens_at, closes_at, date.fromisoformat(settles) if settles else None)
 
 
-def _snapshot(symbol: str, entry: Mapping[str, Any], *, today: date) -> Snapshot:
-    trade, best = _part(entry, "latestTrade"), _part(entry, "latestQuote")
-    return Snapshot(
-        symbol=symbol,
-        last=read_price(trade.get("p")),
-        last_at=read_time(trade.get("t")),
-        bid=read_price(best.get("bp")),
-        ask=read_price(best.get("ap")),
-        quoted_at=read_time(best.get("t")),
-        previous_close=_previous_close(entry, today=today),
-    )
-
-
 def _previous_close(entry: Mapping[str, Any], *, today: date) -> Decimal | None:
     """
     Find the close of the last session before today.
@@ -137,16 +148,7 @@ def _previous_close(entry: Mapping[str, Any], *, today: date) -> Decimal | None:
     Until today's first trade, and on days without a session, the vendor's `dailyBar` is still
     that of the last session and `prevDailyBar` the one before it.
     """
-    daily = _part(entry, "dailyBar")
+    daily = part(entry, "dailyBar")
     daily_at = read_time(daily.get("t"))
     is_of_earlier_day = daily_at is not None and new_york_date(daily_at) < today
-    return read_price((daily if is_of_earlier_day else _part(entry, "prevDailyBar")).get("c"))
-
-
-def _part(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = entry.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _unreadable(what: str) -> VendorUnavailable:
-    return VendorUnavailable("alpaca", f"The vendor's answer about {what} is not readable.")
+    return read_price((daily if is_of_earlier_day else part(entry, "prevDailyBar")).get("c"))

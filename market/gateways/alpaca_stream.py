@@ -1,6 +1,8 @@
 """Alpaca's market-data socket: msgpack both ways, one connection for the whole deployment."""
 
-import logging
+import re
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
@@ -8,167 +10,196 @@ from typing import Any, Final
 import msgpack
 from django.conf import settings
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, reconnect
 
 from core.errors import VendorError, VendorRejected, VendorUnavailable
-from market.facts import Corrected, Covered, Halted, News, Refused, Trade
+from market.facts import Covered, News, Refused
+from market.gateways import alpaca_news, websocket
+from market.gateways.alpaca_news import VENDOR, Entry
 
-_VENDOR: Final = "alpaca-stream"
-_PING_SECONDS: Final = 5.0
-_CLOSE_SECONDS: Final = 0.5
-_LARGEST_MESSAGE: Final = 4 * 1024 * 1024
-_NANOSECONDS: Final = 2  # what msgpack's `timestamp` calls times as whole nanoseconds
+# It is asked for every symbol: an order may come for one whose price nobody follows.
+_STATUSES: Final = "statuses"
+_EVERY_SYMBOL: Final = frozenset({"*"})
+# An option by its root, day, side and strike: no socket of shares or coins knows such names.
+_CONTRACT: Final = re.compile(r"[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}", re.ASCII)
+_HEADERS: Final = {"Content-Type": "application/msgpack"}
 # Our key is wrong, or it may not have this feed: trying again soon changes nothing.
 _NOT_FOR_US: Final = frozenset({402, 409})
 # The vendor refuses what we asked for and keeps the connection and its earlier state.
 _KEEPS_CONNECTION: Final = frozenset({400, 405, 410})
-# Sales whose price is not the market's at that moment: late, averaged, derived or contingent.
-_NOT_LAST: Final = frozenset("CGHMNPQRUVWZ479")
-# The words of both tapes for a symbol that stops, and for one that goes on.
-_STOPS: Final = frozenset({"2", "H", "P"})
-_GOES_ON: Final = frozenset({"3", "T"})
-
-# At DEBUG this library writes what it sends, our secret included.
-_logger = logging.getLogger("market.stream")
-_logger.setLevel(logging.WARNING)
-
-
-class _SameHost(reconnect):
-    """Never follows a redirect: our key goes to the configured host or nowhere."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
+# All of these are about what was asked for last, and more symbols than allowed are no reason to
+# give a channel up.
+_ANSWERS: Final = _KEEPS_CONNECTION | {409}
+_TOO_MANY_SYMBOLS: Final = 405
+# It also says so when one name among many has a form that it does not know.
+_UNREADABLE: Final = 400
+# So often in a row a channel's lists are halved without finding such a name, which is enough for
+# some of them in one list.
+_MOST_HALVES: Final = 64
 
 
 class AlpacaStream:
-    """See the port for what each method promises."""
+    """
+    See the port for what each method promises.
+
+    The first of the channels is the one by which a symbol counts as covered.
+    """
+
+    def __init__(self, url: str | None = None, channels: Sequence[str] | None = None) -> None:
+        self._url = url or settings.ALPACA_STREAM_URL
+        self._channels = tuple(channels or (*settings.MARKET_CHANNELS, _STATUSES))
 
     @contextmanager
     def open(self) -> Iterator["_OpenStream"]:
-        connecting = _SameHost(
-            settings.ALPACA_STREAM_URL,
-            additional_headers={"Content-Type": "application/msgpack"},
-            open_timeout=settings.VENDOR_CONNECT_SECONDS,
-            ping_interval=_PING_SECONDS,
-            ping_timeout=_PING_SECONDS,
-            close_timeout=_CLOSE_SECONDS,
-            max_size=_LARGEST_MESSAGE,
-            compression=None,
-            proxy=None,
-            logger=_logger,
-        )
+        seconds = settings.VENDOR_CONNECT_SECONDS
+        connecting = websocket.connected(self._url, headers=_HEADERS, timeout_seconds=seconds)
         with ExitStack() as stack:
             with _translated():
                 connection = stack.enter_context(connecting)
-            stream = _OpenStream(connection)
+            stream = _OpenStream(connection, self._channels)
             stream.authenticate()
             yield stream
 
 
 class _OpenStream:
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: websocket.WebSocket, channels: Sequence[str]) -> None:
         self._connection = connection
-        self._asked: frozenset[str] = frozenset()
-        self._hears_halts = False
+        self._channels = list(channels)
+        self._main = channels[0]
+        self._asked: dict[str, frozenset[str]] = {}
+        self._covered: frozenset[str] = frozenset()
+        # The channel of each question and the symbols asked for, oldest first.
+        self._unanswered: deque[tuple[str, list[str]]] = deque()
+        self._halved: Counter[str] = Counter()
+        self._unreadable: defaultdict[str, set[str]] = defaultdict(set)  # by channel
+        self._is_authenticated = False
+        self._early: list[News] = []  # what came together with the answer to our key
+        self._ended: VendorError | None = None
 
     def authenticate(self) -> None:
         """Say who we are, and wait until the vendor believes it."""
+        deadline = time.monotonic() + settings.VENDOR_CONNECT_SECONDS
         self._send(
             action="auth", key=settings.ALPACA_BROKER_KEY, secret=settings.ALPACA_BROKER_SECRET
         )
-        for _ in range(4):  # the greeting and the answer come as one message or as two
-            for entry in self._receive(timeout_seconds=settings.VENDOR_CONNECT_SECONDS):
-                if entry.get("T") == "success" and entry.get("msg") == "authenticated":
-                    return
-                if entry.get("T") == "error":
-                    raise _refusal(entry)
-        raise VendorUnavailable(_VENDOR, "The price socket did not confirm our key.")
+        while not self._is_authenticated:
+            if (left := deadline - time.monotonic()) <= 0:
+                raise VendorUnavailable(VENDOR, "The price socket did not confirm our key.")
+            self._early += self._hear(timeout_seconds=left)
 
     def cover(self, symbols: Iterable[str]) -> None:
-        wanted = frozenset(symbols)
-        gone, new = self._asked - wanted, wanted - self._asked
-        if gone:
-            self._send(action="unsubscribe", trades=sorted(gone))
-        if new:
-            self._send(action="subscribe", trades=sorted(new))
-        self._asked = wanted
-        if not self._hears_halts:
-            # Of every symbol: an order may come for one whose price nobody follows. It is asked for
-            # by itself, so that a key without it still gets its prices.
-            self._send(action="subscribe", statuses=["*"])
-            self._hears_halts = True
+        """Ask for what is new only, one channel at a time: the refusal of one costs no other."""
+        wanted = frozenset(symbol for symbol in symbols if not _CONTRACT.fullmatch(symbol))
+        gone = {channel: self._on(channel, wanted, is_new=False) for channel in self._channels}
+        if any(gone.values()):
+            self._ask("unsubscribe", **{c: sorted(lost) for c, lost in gone.items() if lost})
+        for channel in self._channels:
+            if new := self._on(channel, wanted, is_new=True):
+                self._ask("subscribe", **{channel: sorted(new)})
+            self._asked[channel] = _EVERY_SYMBOL if channel == _STATUSES else wanted
 
     def read(self, *, timeout_seconds: float) -> Sequence[News]:
-        entries = self._receive(timeout_seconds=timeout_seconds)
-        with _readable():
-            return [news for entry in entries if (news := _news(entry)) is not None]
+        early, self._early = self._early, []
+        return early or self._hear(timeout_seconds=timeout_seconds)
+
+    def _hear(self, *, timeout_seconds: float) -> list[News]:
+        if self._ended is not None:
+            raise self._ended
+        news: list[News] = []
+        try:
+            for message in self._receive(timeout_seconds=timeout_seconds):
+                for entry in alpaca_news.read(message, into=news):
+                    news += self._answer(entry)
+        except VendorError as error:
+            if not news:
+                raise
+            self._ended = error  # what came before it is as good as ever
+        return news
+
+    def _on(self, channel: str, wanted: frozenset[str], *, is_new: bool) -> frozenset[str]:
+        """Say which symbols a channel gains or loses, of those that the vendor can read."""
+        asked = self._asked.get(channel, frozenset())
+        wanted = _EVERY_SYMBOL if channel == _STATUSES else wanted
+        return (wanted - asked if is_new else asked - wanted) - self._unreadable[channel]
+
+    def _ask(self, action: str, **channels: list[str]) -> None:
+        self._send(action=action, **channels)
+        channel, symbols = next(iter(channels.items()))
+        self._unanswered.append((channel, symbols if action == "subscribe" else []))
+
+    def _answer(self, entry: Entry) -> list[News]:
+        """Read the vendor's word on what it sends, or on why it does not."""
+        if entry["T"] == "success":
+            self._is_authenticated |= entry.get("msg") == "authenticated"
+            return []
+        if entry["T"] == "subscription":
+            if self._unanswered:
+                self._unanswered.popleft()
+            symbols = entry.get(self._main)
+            listed = symbols if isinstance(symbols, list) else []
+            self._covered = frozenset(symbol for symbol in listed if isinstance(symbol, str))
+            return [Covered(self._covered)]
+        return self._refused(entry)
+
+    def _refused(self, entry: Entry) -> list[News]:
+        """Pass on a refusal that the connection survives, and give up a channel we may not have."""
+        code = _code(entry)
+        if not self._is_authenticated:
+            raise _refusal(entry)
+        channel, symbols = self._unanswered.popleft() if self._unanswered else (self._main, [])
+        survived = _KEEPS_CONNECTION if channel == self._main else _ANSWERS
+        if code not in survived:
+            raise _refusal(entry)
+        if len(symbols) > 1:
+            self._ask_for_some(channel, symbols, code)
+        elif code == _UNREADABLE:
+            self._halved[channel] = 0
+            self._unreadable[channel].update(symbols)
+        if channel == self._main:
+            return [Refused(code), Covered(self._covered)]
+        if code not in {_TOO_MANY_SYMBOLS, _UNREADABLE} and channel in self._channels:
+            self._channels.remove(channel)
+        return [Refused(code)]
+
+    def _ask_for_some(self, channel: str, symbols: list[str], code: int) -> None:
+        """
+        Ask for what may be had of a list that was refused: all or nothing is the vendor's rule.
+
+        Of too many symbols half may fit, and REST tells of the others. A name that it cannot read
+        is left alone in the end, so that it costs no other symbol its prices.
+        """
+        half = len(symbols) // 2
+        if code == _TOO_MANY_SYMBOLS:
+            self._ask("subscribe", **{channel: symbols[:half]})
+        elif code == _UNREADABLE and self._halved[channel] < _MOST_HALVES:
+            self._halved[channel] += 1
+            self._ask("subscribe", **{channel: symbols[:half]})
+            self._ask("subscribe", **{channel: symbols[half:]})
 
     def _send(self, **fields: Any) -> None:
         with _translated():
             self._connection.send(msgpack.packb(fields))
 
-    def _receive(self, *, timeout_seconds: float) -> list[dict[str, Any]]:
+    def _receive(self, *, timeout_seconds: float) -> list[websocket.Message]:
         with _translated():
-            try:
-                data = self._connection.recv(timeout=timeout_seconds)
-            except TimeoutError:
-                return []
-        with _readable():
-            entries = msgpack.unpackb(data, timestamp=_NANOSECONDS, strict_map_key=False)
-            return [entry for entry in entries if isinstance(entry, dict)]
+            return self._connection.receive(timeout_seconds=timeout_seconds)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn what the library raises into our words."""
+    """Turn what the connection raises into our words."""
     try:
         yield
     except (WebSocketException, OSError, EOFError) as error:
         why = f"The price socket is not reachable ({type(error).__name__})."
-        raise VendorUnavailable(_VENDOR, why) from error
+        raise VendorUnavailable(VENDOR, why) from error
 
 
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Turn a message that is not what the vendor promises into one of our errors."""
-    try:
-        yield
-    except (ValueError, TypeError, LookupError, msgpack.UnpackException) as error:
-        raise VendorUnavailable(_VENDOR, "The price socket is not readable.") from error
-
-
-def _news(entry: dict[str, Any]) -> News | None:
-    kind = entry.get("T")
-    if kind == "t":
-        is_last = _NOT_LAST.isdisjoint(entry.get("c") or ())
-        return Trade(entry["S"], entry.get("p"), entry.get("t")) if is_last else None
-    if kind in {"c", "x"}:
-        return Corrected(entry["S"])
-    if kind == "s":
-        return _halt(entry)
-    if kind == "subscription":
-        return Covered(frozenset(entry.get("trades") or ()))
-    if kind == "error":
-        return _refused(entry)
-    return None
-
-
-def _halt(entry: dict[str, Any]) -> Halted | None:
-    """Read whether a symbol trades; other words are about its quotes and imbalances."""
-    code = entry.get("sc")
-    if code not in _STOPS | _GOES_ON:
-        return None
-    return Halted(entry["S"], is_halted=code in _STOPS)
-
-
-def _refused(entry: dict[str, Any]) -> Refused:
-    """Pass on a refusal that the connection survives."""
-    if entry.get("code") in _KEEPS_CONNECTION:
-        return Refused(int(entry["code"]))
-    raise _refusal(entry)
-
-
-def _refusal(entry: dict[str, Any]) -> VendorError:
+def _code(entry: Entry) -> int:
     code = entry.get("code")
+    return code if type(code) is int else 0
+
+
+def _refusal(entry: Entry) -> VendorError:
+    code = _code(entry)
     kind = VendorRejected if code in _NOT_FOR_US else VendorUnavailable
-    return kind(_VENDOR, f"The price socket refused us (code {code}).", vendor_code=str(code))
+    return kind(VENDOR, f"The price socket refused us (code {code}).", vendor_code=str(code))

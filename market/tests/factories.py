@@ -10,7 +10,7 @@ from core.errors import VendorUnavailable
 from market import gateways, trading_days
 from market.facts import NEW_YORK, Asset, Covered, Day, Session, Snapshot, Trade
 from market.gateways import Gateways
-from market.price_book import nanoseconds
+from market.nanos import nanoseconds
 
 AT = datetime(2026, 1, 5, 15, 30, tzinfo=UTC)
 

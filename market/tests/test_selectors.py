@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,20 +11,31 @@ from core.leases import Lease
 from market import frames, selectors
 from market.desk import Desk
 from market.errors import PriceStale, PriceUnavailable, UnknownSymbol
+from market.facts import new_york_date
 from market.models import Instrument
-from market.tests.factories import asset, snapshot
+from market.tests.factories import asset, snapshot, trade
 from market.ticking import Ticker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_prices")]
 
 
-def publish(symbol, price, *, at, close="99", silent_for=0):
-    """Publish a price as the leader does."""
-    desk = Desk(clock=lambda: at)
+def publish(symbol, price, *, at, close="99", silent_for=0, quoted_at=None, day=None, then=()):
+    """Publish a price as the leader does, after some trades if need be."""
+    desk = Desk(clock=lambda: at, day=day)
     desk.book.add(symbol, selectors.get_instrument(symbol=symbol).number)
-    desk.book.seed(snapshot(symbol, price, at=at, close=close), now_ns=desk.vendor_now_ns())
-    desk.heard_at = desk.monotonic() - silent_for
+    told = replace(snapshot(symbol, price, at=at, close=close), quoted_at=quoted_at)
+    desk.book.seed(told, now_ns=desk.vendor_now_ns())
+    desk.book.offer(then, now_ns=desk.vendor_now_ns())
+    desk.stocks.heard_at = desk.monotonic() - silent_for
     Ticker(desk, Lease("prices", new_id(), 1)).tick()
+    return desk
+
+
+def publisher_is_alive(at):
+    """Let the last frame have been published at this moment."""
+    data = realtime.connection().hget(frames.SNAPSHOT_KEY, frames.HEAD_FIELD)
+    head = replace(frames.decode(data), sent_ms=int(at.timestamp() * 1000))
+    realtime.connection().hset(frames.SNAPSHOT_KEY, frames.HEAD_FIELD, frames.encode(head))
 
 
 class TestGetInstrument:
@@ -77,6 +89,59 @@ class TestGetQuote:
             Decimal("99.99"),
             Decimal("100.01"),
         )
+
+    def test_tells_bid_and_ask_when_they_were_published_just_now(self, vendors):
+        at = datetime.now(UTC)
+        publish("AAPL", "101.25", at=at, quoted_at=at - timedelta(seconds=5))
+
+        quote = selectors.get_quote(symbol="AAPL", at=at)
+
+        assert (quote.bid, quote.ask) == (Decimal("99.99"), Decimal("100.01"))
+        assert vendors.data.asked == []
+
+    def test_leaves_out_a_bid_and_an_ask_of_some_time_ago(self, vendors):
+        at = datetime.now(UTC)
+        publish("AAPL", "101.25", at=at, quoted_at=at - timedelta(seconds=6))
+
+        quote = selectors.get_quote(symbol="AAPL", at=at)
+
+        assert (quote.last, quote.bid, quote.ask) == (Decimal("101.25"), None, None)
+
+    def test_a_new_bid_and_ask_show_that_an_older_trade_is_still_the_last(self, vendors):
+        at = datetime.now(UTC)
+        before = at - timedelta(seconds=30)
+        publish("AAPL", "101.25", at=before, quoted_at=at - timedelta(seconds=1))
+        publisher_is_alive(at)
+
+        quote = selectors.get_quote(symbol="AAPL", at=at)
+
+        assert (quote.last, quote.traded_at) == (Decimal("101.25"), before)
+        assert quote.as_of == at - timedelta(seconds=1)
+        assert vendors.data.asked == []
+
+    def test_asks_the_vendor_about_a_price_that_is_doubted(self, vendors):
+        at = datetime.now(UTC)
+        publish("AAPL", "101.25", at=at, then=[trade(price=5.0, at=at)])
+        vendors.data.found["AAPL"] = snapshot("AAPL", "5", at=at)
+
+        assert selectors.get_quote(symbol="AAPL", at=at).last == Decimal(5)
+
+    def test_asks_the_vendor_about_a_price_at_which_nobody_may_trade(self, vendors):
+        at = datetime.now(UTC)
+        desk = publish("AAPL", "101.25", at=at)
+        desk.book.note_halt("AAPL", is_halted=True)
+        Ticker(desk, Lease("prices", new_id(), 2)).tick()
+
+        selectors.get_quote(symbol="AAPL", at=at)
+
+        assert [symbols for symbols, _ in vendors.data.asked] == [("AAPL",)]
+
+    @pytest.mark.parametrize(("days_ago", "close"), [(0, Decimal(99)), (1, None)])
+    def test_tells_no_close_of_another_day(self, vendors, days_ago, close):
+        at = datetime.now(UTC)
+        publish("AAPL", "101.25", at=at, day=new_york_date(at) - timedelta(days=days_ago))
+
+        assert selectors.get_quote(symbol="AAPL", at=at).previous_close == close
 
     def test_asks_the_vendor_when_the_feed_is_silent(self, vendors):
         at = datetime.now(UTC)

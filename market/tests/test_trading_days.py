@@ -13,14 +13,24 @@ from market.gateways.alpaca import AlpacaBroker
 from market.models import TradingDay
 from market.tests import factories
 
-NOW = datetime.now(UTC)
-TODAY = new_york_date(NOW)
 CUTOFF = time(19, 30)
 # Thanksgiving of 2026 and the short day after it.
 THANKSGIVING, AFTER = date(2026, 11, 26), date(2026, 11, 27)
 NEXT_MONDAY = date(2026, 11, 30)
 
 pytestmark = pytest.mark.django_db
+
+
+def now():
+    return datetime.now(UTC)
+
+
+def today():
+    return new_york_date(now())
+
+
+def around(day):
+    return factories.calendar(day - timedelta(days=40), day + timedelta(days=500))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,7 @@ def fall(broker):
     broker.days = factories.calendar(
         date(2025, 10, 1), date(2027, 12, 31), closed={THANKSGIVING}, short={AFTER}
     )
-    trading_days._keep(broker.days.values(), since=date(2025, 1, 1), at=NOW)
+    trading_days._keep(broker.days.values(), since=date(2025, 1, 1), at=now())
     return broker
 
 
@@ -105,25 +115,27 @@ class TestBusinessDay:
 
 class TestAsking:
     def test_an_empty_copy_is_filled_by_asking_once(self, broker):
-        broker.days = factories.calendar(TODAY - timedelta(days=40), TODAY + timedelta(days=500))
+        broker.days = factories.calendar(
+            today() - timedelta(days=40), today() + timedelta(days=500)
+        )
 
-        first = selectors.business_day(NOW, cutoff=CUTOFF)
-        again = selectors.business_day(NOW, cutoff=CUTOFF)
+        first = selectors.business_day(now(), cutoff=CUTOFF)
+        again = selectors.business_day(now(), cutoff=CUTOFF)
 
         assert first is not None
-        assert first >= TODAY
+        assert first >= today()
         assert again == first
-        assert broker.asked == [(TODAY - trading_days.BACK, TODAY + trading_days.AHEAD)]
+        assert broker.asked == [(today() - trading_days.BACK, today() + trading_days.AHEAD)]
 
     def test_a_broker_that_is_away_leaves_it_unknown_and_is_not_asked_again_and_again(self, broker):
         broker.error = VendorUnavailable("broker", "away")
 
-        answers = [selectors.business_day(NOW, cutoff=CUTOFF) for _ in range(5)]
+        answers = [selectors.business_day(now(), cutoff=CUTOFF) for _ in range(5)]
 
         assert answers == [None] * 5
         assert len(broker.asked) == 1
-        assert selectors.is_trading_day(TODAY) is None
-        assert selectors.add_business_days(TODAY, 3) is None
+        assert selectors.is_trading_day(today()) is None
+        assert selectors.add_business_days(today(), 3) is None
 
     def test_nothing_is_made_up_beyond_what_the_broker_has_told(self, fall):
         assert selectors.is_trading_day(date(2028, 1, 3)) is None
@@ -134,32 +146,35 @@ class TestAsking:
 
 class TestRefresh:
     def test_reads_once_a_day(self, broker):
-        broker.days = factories.calendar(TODAY - timedelta(days=40), TODAY + timedelta(days=500))
+        broker.days = factories.calendar(
+            today() - timedelta(days=40), today() + timedelta(days=500)
+        )
 
-        read = services.refresh_calendar(at=NOW)
-        at_once = services.refresh_calendar(at=NOW + timedelta(hours=23))
-        a_day_later = services.refresh_calendar(at=NOW + timedelta(hours=24))
+        read = services.refresh_calendar(at=now())
+        known = TradingDay.objects.count()
+        at_once = services.refresh_calendar(at=now() + timedelta(hours=23))
+        a_day_later = services.refresh_calendar(at=now() + timedelta(hours=24))
 
-        assert read == TradingDay.objects.count() > 250
+        assert read == known > 250
         assert (at_once, a_day_later > 250) == (0, True)
 
     def test_a_day_that_the_broker_takes_back_is_one_no_more(self, broker):
-        broker.days = factories.calendar(TODAY, TODAY + timedelta(days=200))
-        services.refresh_calendar(at=NOW)
+        broker.days = factories.calendar(today(), today() + timedelta(days=200))
+        services.refresh_calendar(at=now())
         mourning = sorted(broker.days)[10]
         del broker.days[mourning]
 
-        services.refresh_calendar(at=NOW + timedelta(days=1))
+        services.refresh_calendar(at=now() + timedelta(days=1))
 
         assert selectors.is_trading_day(mourning) is False
 
     def test_a_short_calendar_is_alarmed_and_read_every_hour(self, broker):
-        broker.days = factories.calendar(TODAY, TODAY + timedelta(days=60))
+        broker.days = factories.calendar(today(), today() + timedelta(days=60))
 
         with capture_logs() as logs:
-            services.refresh_calendar(at=NOW)
-        soon = services.refresh_calendar(at=NOW + timedelta(minutes=30))
-        later = services.refresh_calendar(at=NOW + timedelta(hours=1))
+            services.refresh_calendar(at=now())
+        soon = services.refresh_calendar(at=now() + timedelta(minutes=30))
+        later = services.refresh_calendar(at=now() + timedelta(hours=1))
 
         assert "calendar.short_horizon" in [entry["event"] for entry in logs]
         assert (soon, later > 30) == (0, True)
@@ -169,7 +184,7 @@ class TestRefresh:
         before = TradingDay.objects.count()
 
         with pytest.raises(VendorUnavailable):
-            services.refresh_calendar(at=NOW + timedelta(days=2))
+            services.refresh_calendar(at=now() + timedelta(days=2))
 
         assert TradingDay.objects.count() == before
 
@@ -200,8 +215,8 @@ class TestAgainstTheSandbox:
         assert not gateways._in_use
         trading_days.forget_asking()
 
-        services.refresh_calendar(at=NOW)
-        day = selectors.business_day(NOW, cutoff=CUTOFF)
+        services.refresh_calendar(at=now())
+        day = selectors.business_day(now(), cutoff=CUTOFF)
 
         assert day is not None
         assert day.weekday() < 5

@@ -31,6 +31,11 @@ def test_an_unknown_ticker_is_not_found(client, vendors):
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_symbol")
 
 
+def test_a_coin_has_no_company_behind_it(client, vendors):
+    assert client.get("/api/company/BTC%2FUSD").status_code == 404
+    assert client.get("/api/company/BTC/USD").status_code == 404
+
+
 def test_nobody_is_refused(vendors):
     assert APIClient().get("/api/company/AAPL").status_code == 401
 
