@@ -66,8 +66,8 @@ check: $(INSTALLED) ## lint, format, types, import contracts, missing migrations
 	$(BIN)/lint-imports
 	$(CLERA) exec --test -- manage.py makemigrations --check --dry-run
 
-test: $(INSTALLED) ## all tests, on servers of their own
-	$(BIN)/pytest -m "not proof and not browser" $(ARGS)
+test: $(INSTALLED) ## all tests, in two processes with servers of their own
+	$(BIN)/pytest -n 2 -m "not proof and not browser" --durations 20 --durations-min 5 $(ARGS)
 
 test-fast: $(INSTALLED) ## the tests to run after every edit
 	$(BIN)/pytest -q -m "not proof and not browser and not slow" $(ARGS)

@@ -9,6 +9,7 @@ from django.db import connection
 from core.tests import emptying
 
 emptying.install()
+pytest_plugins = ["core.tests.identity", "core.tests.lanes", "core.tests.silence"]
 
 
 @pytest.fixture(scope="session")

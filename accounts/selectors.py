@@ -1,5 +1,6 @@
 """Questions about brokerage accounts; each says whose it is asking for."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -10,7 +11,6 @@ from accounts.states import RequestState
 from core.auth import SYSTEM, Kind, Principal, acting_as
 from core.auth.delegation import act_for
 from core.auth.principals import ACT_FOR
-from core.auth.sockets import Admission, bearer_of
 from core.errors import Forbidden, NotFound
 from core.intents.models import IntentStep
 from core.intents.states import IntentState
@@ -128,23 +128,11 @@ def principal_for(*, principal: Principal, account_id: str | UUID) -> Principal:
     return act_for(principal, owner, via="account")
 
 
-def admit(*, token: str, account_id: str, scope: str, act_for: str | None = None) -> Admission:
-    """
-    Let the bearer of a token or key see an account through a socket.
-
-    :raises Unauthenticated: the token is not valid.
-    :raises Forbidden: it is, and may not do this.
-    :raises NotFound: there is no such account, or it is somebody else's.
-    """
-    principal = bearer_of(token, scope=scope, act_for=act_for)
-    principal = principal_for(principal=principal, account_id=account_id)
-    account = get_account(principal=principal, account_id=account_id)
-    return Admission(
-        account_id=account.pk,
-        owner=f"{principal.name} for {account.user_id}",
-        key_id=principal.key_id,
-        expires_at=principal.expires_at,
-    )
+def owners_of(*, account_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Say whose these accounts are now, for a process that serves their sockets."""
+    with acting_as(SYSTEM):
+        accounts = BrokerageAccount.objects.filter(pk__in=account_ids)
+        return dict(accounts.values_list("pk", "user_id"))
 
 
 def list_steps(*, principal: Principal, account_id: str | UUID) -> list[IntentStep]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clera.settings.local")
 
@@ -51,8 +50,7 @@ def is_allowed(origin: str, *, host: str) -> bool:
     """Say whether a page of this origin may open sockets here."""
     if not origin or origin in settings.ALLOWED_ORIGINS:
         return True
-    parts = urlsplit(origin)
-    return parts.scheme in {"http", "https"} and bool(host) and parts.netloc == host
+    return bool(host) and origin in {f"http://{host}", f"https://{host}"}
 
 
 async def no_such_socket(_: Scope, receive: Receive, send: Send) -> None:

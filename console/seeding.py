@@ -92,6 +92,12 @@ class Seeding:
         account_id = me["accounts"][0]["id"]
         if not self.facts.get("has_history"):
             self._history(account_id)
+            api.until(
+                f"/api/portfolio/{account_id}/positions",
+                bool,
+                what="its holdings have been read",
+                seconds=START_SECONDS,
+            )
         self.facts["customer"] = {
             "user_id": demo.CUSTOMER,
             "email": demo.EMAIL,

@@ -16,7 +16,7 @@ QUEUES = ("money", "default", "agents")
 HEARTBEAT_LIMIT_SECONDS = 30
 PRICES_LIMIT_SECONDS = 60
 _FORGET_HEARTBEAT_SECONDS = 600
-_SHARED_ENVIRONMENTS = frozenset({"production", "staging"})
+SHARED_ENVIRONMENTS = frozenset({"production", "staging"})
 _LOGIN_OWNS = """
     SELECT pg_has_role(session_user, relowner, 'MEMBER') FROM pg_class
      WHERE oid = 'core_auditentry'::regclass
@@ -48,7 +48,7 @@ def beat_heartbeat(*, queue: str, at: datetime) -> None:
 def check_all(*, at: datetime) -> list[Check]:
     """Run every check; each answers within its own short timeout."""
     checks = [_check_database(), _check_redis()]
-    if checks[0].is_ok and settings.ENVIRONMENT in _SHARED_ENVIRONMENTS:
+    if checks[0].is_ok and settings.ENVIRONMENT in SHARED_ENVIRONMENTS:
         checks.append(_check_login())
     if checks[1].is_ok:
         checks += [_check_worker(queue, at=at) for queue in QUEUES]

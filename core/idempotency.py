@@ -112,7 +112,7 @@ def fingerprint_of(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def claim(request: Request | None, *, resource_id: UUID) -> UUID:
+def claim(request: Request | None, *, resource_id: UUID, is_alone: bool = False) -> UUID:
     """
     Claim the key for a new resource inside the caller's transaction.
 
@@ -121,6 +121,8 @@ def claim(request: Request | None, *, resource_id: UUID) -> UUID:
     Returns the id to work with: `resource_id` when the claim is new, or the earlier one when the
     first request died before it could answer, so that the caller shows that resource instead.
 
+    :param is_alone: the caller holds a lock that every request with this content takes first, so
+        that they pass one at a time already.
     :raises Replay: the first request was answered; here is its answer.
     :raises InProgress: it is still being worked on.
     :raises KeyReused: the key stands for another body.
@@ -129,28 +131,39 @@ def claim(request: Request | None, *, resource_id: UUID) -> UUID:
     if request is None:
         return resource_id
     with connection.cursor() as cursor:
-        _serialise(cursor, request)
+        if not is_alone:
+            _serialise(cursor, request)
         row_id = new_id()
         cursor.execute(_INSERT, _values(request, row_id, resource_id))
-        if cursor.fetchone() is None:
-            return _meet_earlier(request)
-        if not request.allows_duplicate:
-            _refuse_twin(cursor, request, row_id)
+        written = cursor.fetchone()
+    if written is None:
+        return _meet_earlier(request)
+    if written[0] is not None:
+        raise PossibleDuplicate(extra={"resource_id": str(written[0])})
     request.row_id = row_id
     return resource_id
 
 
+# With the claim comes its twin: what was asked for a moment ago, unless that was refused, since
+# then nothing came of it. The statement sees what was committed before it began, and so every
+# twin, because requests with the same content pass one at a time.
 _INSERT = """
     INSERT INTO core_idempotencyrow
            (id, principal, operation, key, fingerprint, resource_id, created_at)
     VALUES (%(id)s, %(principal)s, %(operation)s, %(key)s, %(fingerprint)s, %(resource)s,
             clera_now())
     ON CONFLICT (principal, operation, key) DO NOTHING
-    RETURNING id
+    RETURNING (SELECT twin.resource_id
+                 FROM core_idempotencyrow twin
+                WHERE %(minds_twins)s AND twin.principal = %(principal)s
+                  AND twin.operation = %(operation)s AND twin.fingerprint = %(fingerprint)s
+                  AND (twin.response_status IS NULL OR twin.response_status < 400)
+                  AND twin.created_at > clera_now() - %(guard)s * interval '1 second'
+                LIMIT 1)
 """
 
 
-def _values(request: Request, row_id: UUID, resource_id: UUID) -> dict[str, str | UUID]:
+def _values(request: Request, row_id: UUID, resource_id: UUID) -> dict[str, Any]:
     return {
         "id": row_id,
         "principal": request.principal,
@@ -158,6 +171,8 @@ def _values(request: Request, row_id: UUID, resource_id: UUID) -> dict[str, str 
         "key": request.key or f"none:{row_id}",
         "fingerprint": request.fingerprint,
         "resource": resource_id,
+        "minds_twins": not request.allows_duplicate,
+        "guard": settings.DUPLICATE_GUARD_SECONDS,
     }
 
 
@@ -165,26 +180,6 @@ def _serialise(cursor: Any, request: Request) -> None:
     """Let requests with the same content pass one at a time, so that the guard sees them all."""
     words = f"{request.principal}|{request.operation}|{request.fingerprint}"
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [words])
-
-
-def _refuse_twin(cursor: Any, request: Request, row_id: UUID) -> None:
-    """Refuse what was asked for a moment ago, unless that was refused: then nothing came of it."""
-    cursor.execute(
-        "SELECT resource_id FROM core_idempotencyrow WHERE principal = %s AND operation = %s"
-        " AND fingerprint = %s AND id <> %s"
-        " AND (response_status IS NULL OR response_status < 400)"
-        " AND created_at > clera_now() - %s * interval '1 second' LIMIT 1",
-        [
-            request.principal,
-            request.operation,
-            request.fingerprint,
-            row_id,
-            settings.DUPLICATE_GUARD_SECONDS,
-        ],
-    )
-    twin = cursor.fetchone()
-    if twin is not None:
-        raise PossibleDuplicate(extra={"resource_id": str(twin[0])})
 
 
 def _meet_earlier(request: Request) -> UUID:

@@ -37,6 +37,15 @@ def acquire(name: str, *, seconds: float) -> Lease | None:
     return Lease(name, holder, row[0]) if row else None
 
 
+def is_held(name: str) -> bool:
+    """Say whether somebody holds the lease now, which costs less than asking for it in vain."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM core_leaserow WHERE name = %s AND until >= clera_now()", [name]
+        )
+        return cursor.fetchone() is not None
+
+
 def renew(lease: Lease, *, seconds: float) -> bool:
     """Extend the lease; false means that somebody else holds it now and we must stop."""
     with connection.cursor() as cursor:

@@ -20,6 +20,7 @@ _EXACT = Context(
 )
 _ROUNDING = Context(prec=80, rounding=ROUND_HALF_EVEN, traps=[decimal.InvalidOperation])
 _LIMIT = Decimal(10) ** 15
+_UNITS = {places: Decimal(1).scaleb(-places) for places in (2, 4, 9)}
 _GRAMMAR = {
     places: re.compile(rf"\d{{1,12}}(?:\.\d{{1,{places}}})?", re.ASCII) for places in (2, 4, 9)
 }
@@ -38,6 +39,13 @@ def parse_decimal(text: str, *, places: int) -> Decimal:
     if not isinstance(text, str) or not _GRAMMAR[places].fullmatch(text):
         raise NotAnAmount(f"Write up to 12 digits and at most {places} decimal places.")
     return Decimal(text)
+
+
+def plain(number: Decimal, *, least_places: int = 0) -> str:
+    """Write a number with all its digits, and no zeros at the end beyond so many places."""
+    whole, _, fraction = format(number, "f").partition(".")
+    fraction = fraction.rstrip("0").ljust(least_places, "0")
+    return f"{whole}.{fraction}" if fraction else whole
 
 
 def install_decimal_traps() -> None:
@@ -74,12 +82,11 @@ class _Figure:
     def _tidied(cls, exact: Decimal) -> Decimal:
         """Write equal numbers equally: no needless zeros, no negative zero."""
         try:
-            tidy = exact.quantize(Decimal(1).scaleb(-cls.places), context=_EXACT)
+            tidy = exact.quantize(_UNITS[cls.places], context=_EXACT)
         except decimal.Inexact:
             raise NotAnAmount(f"{cls.__name__} has at most {cls.places} places.") from None
-        whole, _, fraction = format(tidy, "f").partition(".")
-        fraction = fraction.rstrip("0").ljust(cls.least_places, "0")
-        tidy = Decimal(f"{whole}.{fraction}" if fraction else whole)
+        if cls.least_places < cls.places:
+            tidy = Decimal(plain(tidy, least_places=cls.least_places))
         return tidy or abs(tidy)  # there is no negative zero
 
     @classmethod
@@ -146,6 +153,10 @@ class Unrounded:
         if not isinstance(other, Unrounded):
             return NotImplemented
         return Unrounded(_EXACT.add(self.amount, other.amount))
+
+    def times(self, multiplier: Decimal) -> "Unrounded":
+        """Count contracts for what each of them stands for."""
+        return Unrounded(_EXACT.multiply(self.amount, multiplier))
 
     def to_money(self) -> Money:
         """Round half to even to whole cents."""

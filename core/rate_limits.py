@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import redis
@@ -43,16 +43,16 @@ class Throttled(CleraError):
         }
 
 
-def spend(rate: str, *, whose: str) -> None:
+def spend(rate: str, *, whose: str, count: int = 1) -> None:
     """
-    Count one more of what the class `rate` allows, for the holder of the window.
+    Count one more, or all of several, of what the class `rate` allows for the window's holder.
 
-    :raises Throttled: the window is full; this one is not counted.
+    :raises Throttled: the window has no room for it, and nothing was counted.
     :raises ServiceBusy: it cannot be counted and the class may not go uncounted.
     """
     item, windows = _item(rate), _windows(settings.REDIS_URL)
     try:
-        wait = windows.hit(item, rate, whose)
+        wait = windows.hit(item, rate, whose, count=count)
     except _Away as away:
         if rate.removeprefix(OF_SERVICES) in CLOSED_UNCOUNTED:
             raise ServiceBusy(retry_after_seconds=AWAY_SECONDS) from away
@@ -107,13 +107,13 @@ class _Windows:
         self._lock = threading.Lock()
         self._look_again_at: float | None = None
 
-    def hit(self, item: RateLimitItem, *whose: str) -> int:
+    def hit(self, item: RateLimitItem, *whose: str, count: int = 1) -> int:
         """
-        Count one and return 0, or count nothing and return the seconds until there is room.
+        Count so many and return 0, or count nothing and return the seconds until there is room.
 
         :raises _Away: nothing could be counted.
         """
-        return self._wait(self._limiter.hit, item, *whose)
+        return self._wait(partial(self._limiter.hit, cost=count), item, *whose)
 
     def look(self, item: RateLimitItem, *whose: str) -> int:
         """

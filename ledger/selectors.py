@@ -39,7 +39,7 @@ class Cash:
 def cash_of(*, account_id: UUID) -> Cash:
     """Add up an account's cash; the caller is acting as somebody who may see it."""
     with connection.cursor() as cursor:
-        cursor.execute(_CASH, {"account_id": account_id})
+        cursor.execute(CASH, {"account_id": account_id})
         row = cursor.fetchone()
     assert row is not None  # noqa: S101 - whoever has no entries has no cash
     available, held, as_of, is_complete = row
@@ -53,16 +53,17 @@ def cash_of(*, account_id: UUID) -> Cash:
 
 
 # In one statement, and so of one moment: what was written down since the last closing is all that
-# it does not contain. Every order waits for it.
-_CASH: Final = """
+# it does not contain. Every order waits for it, so it may ride in the statement that reads what
+# else an order is judged by: one row for %(account_id)s, whether or not there are entries.
+CASH: Final = """
     SELECT coalesce(book.closed_available, 0.00)
            + coalesce(sum(amount) FILTER (WHERE debit = 'AVAILABLE'), 0.00)
-           - coalesce(sum(amount) FILTER (WHERE credit = 'AVAILABLE'), 0.00),
+           - coalesce(sum(amount) FILTER (WHERE credit = 'AVAILABLE'), 0.00) AS available,
            coalesce(book.closed_held, 0.00)
            + coalesce(sum(amount) FILTER (WHERE debit = 'HELD'), 0.00)
-           - coalesce(sum(amount) FILTER (WHERE credit = 'HELD'), 0.00),
+           - coalesce(sum(amount) FILTER (WHERE credit = 'HELD'), 0.00) AS held,
            book.agreed_at,
-           book.opened_at IS NOT NULL
+           book.opened_at IS NOT NULL AS is_complete
       FROM (SELECT %(account_id)s::uuid AS account_id) asked
       LEFT JOIN ledger_ledgerbook book ON book.account_id = asked.account_id
       LEFT JOIN ledger_entry entry

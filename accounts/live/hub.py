@@ -22,9 +22,11 @@ from django.db import DatabaseError
 
 from accounts.live.pages import NEWEST, Page, Place
 from accounts.services.feed import CHANNEL
+from core import metrics
 from core.errors import CleraError
 from core.sockets import seats
 from core.sockets.hub import Hub, Work
+from core.sockets.owners import OwnersOf
 
 logger = structlog.get_logger()
 # Who is further behind reads what is, instead of everything that led to it.
@@ -34,14 +36,16 @@ _CHECK_SECONDS: Final = 3.0
 _AFTER_FAULT_SECONDS: Final = 1.0
 _REPLAY_SECONDS: Final = 0.02
 _ACCOUNTS_A_READ: Final = 200
+_WRITTEN: Final = metrics.SOCKET_MESSAGES.labels("event")
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Where events are read, and where to ask which accounts have new ones."""
+    """Where events are read, where to ask which accounts have new ones, and whose those are."""
 
     read: Callable[[Collection[Place]], Awaitable[Mapping[Place, Page]]]
     moved: Callable[[Mapping[UUID, int]], Awaitable[Collection[UUID]]]
+    owners_of: OwnersOf
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -84,10 +88,11 @@ class FeedSeat(seats.Seat):
 class FeedHub(Hub[FeedSeat]):
     """Reads what lies behind the places of its seats, whenever there may be something."""
 
+    kind: ClassVar = "events"
     channels: ClassVar = (CHANNEL,)
 
     def __init__(self, backend: Backend) -> None:
-        super().__init__()
+        super().__init__(backend.owners_of)
         self._backend = backend
         self._known: dict[UUID, int] = {}  # how far sequences have come
         self._due: set[UUID] = set()
@@ -108,8 +113,8 @@ class FeedHub(Hub[FeedSeat]):
     def joined(self, seat: FeedSeat) -> None:
         self._look_at([seat.account_id])
 
-    def forget(self, seat: FeedSeat) -> None:
-        self._known.pop(seat.account_id, None)
+    def forget(self, account_id: UUID) -> None:
+        self._known.pop(account_id, None)
 
     def catch_up(self, seat: FeedSeat) -> None:
         self._look_at([seat.account_id])
@@ -224,6 +229,7 @@ class FeedHub(Hub[FeedSeat]):
 
     def _try_send(self, seat: FeedSeat, text: bytes) -> bool:
         is_sent = self.seats.send(seat, text, now=self.now())
+        _WRITTEN.inc(is_sent)
         if not is_sent:
             self._is_anyone_behind.set()
         return is_sent

@@ -12,9 +12,12 @@ from core.clock import database_now
 from core.ids import new_id
 from core.intents.states import IntentState
 
-# Today: sealed values and leases are judged by the database's clock.
-AT = datetime.now(UTC).replace(microsecond=0)
 _numbers = itertools.count(1)
+
+
+def now() -> datetime:
+    """The present: sealed values and leases are judged by the database's clock."""
+    return datetime.now(UTC)
 
 
 def customer(user_id: str = "") -> Principal:

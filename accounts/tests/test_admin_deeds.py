@@ -11,7 +11,7 @@ from django.test import Client
 from accounts import tasks
 from accounts.models import BrokerageAccount, DocumentRequest
 from accounts.services import oversight
-from accounts.tests.factories import AT, make_account
+from accounts.tests.factories import make_account, now
 from accounts.tests.stuck import SOMEBODY, applied, asked, frozen, told
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, Principal, acting_as
@@ -253,7 +253,7 @@ def _call_in(message):
 def broker_record(account, status):
     from accounts.gateways import OpenedAccount
 
-    return OpenedAccount(account.broker_account_id, account.account_number, status, AT)
+    return OpenedAccount(account.broker_account_id, account.account_number, status, now())
 
 
 class TestFreeze:
@@ -360,7 +360,7 @@ class TestDocumentRequests:
         asked("ada")
         with acting_as(SYSTEM):
             wanted = DocumentRequest.objects.get()
-        oversight.withdraw_request(staff=Principal.staff(1), request_id=wanted.pk, at=AT)
+        oversight.withdraw_request(staff=Principal.staff(1), request_id=wanted.pk, at=now())
         client, url = staff("operator"), f"{REQUESTS}{wanted.pk}/withdraw/"
 
         assert url not in client.get(f"{REQUESTS}{wanted.pk}/change/").content.decode()

@@ -11,7 +11,7 @@ from accounts import services
 from accounts.admin import timeline
 from accounts.models import AccountEvent
 from accounts.services import oversight
-from accounts.tests.factories import AT, application, customer, make_account, service
+from accounts.tests.factories import application, customer, make_account, now, service
 from accounts.tests.stuck import asked, told
 from core import audit
 from core.audit.models import AuditEntry
@@ -47,7 +47,7 @@ class TestWhatItTells:
     def test_an_application_from_its_writing_to_the_brokers_word(self, broker):
         with structlog.contextvars.bound_contextvars(request_id="req-1"):
             account = services.open_account(
-                principal=customer("ada"), application=application(), request=None, at=AT
+                principal=customer("ada"), application=application(), request=None, at=now()
             )
 
         lines = read("ada").lines
@@ -62,7 +62,7 @@ class TestWhatItTells:
 
     def test_a_move_is_told_once_though_two_records_have_it(self, broker):
         services.open_account(
-            principal=customer("ada"), application=application(), request=None, at=AT
+            principal=customer("ada"), application=application(), request=None, at=now()
         )
 
         with acting_as(SYSTEM):

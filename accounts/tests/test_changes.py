@@ -8,7 +8,7 @@ from django.db import connection
 
 from accounts import selectors, services
 from accounts.models import AccountEvent, BrokerageAccount, ContactChange
-from accounts.tests.factories import AT, application, customer
+from accounts.tests.factories import application, customer, now
 from core.auth import SYSTEM, acting_as
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
@@ -28,13 +28,13 @@ def ada():
 @pytest.fixture
 def account(broker, ada):
     return services.open_account(
-        principal=ada, application=application("ada@example.com"), request=None, at=AT
+        principal=ada, application=application("ada@example.com"), request=None, at=now()
     )
 
 
 def change(principal, account, changes=MOVED):
     return services.change_contact(
-        principal=principal, account_id=account.public_id, changes=changes, request=None, at=AT
+        principal=principal, account_id=account.public_id, changes=changes, request=None, at=now()
     )
 
 
@@ -45,7 +45,7 @@ def row(thing):
 
 def look(times=1):
     for _ in range(times):
-        services.sweep_changes(at=AT)
+        services.sweep_changes(at=now())
         pass_time(11)
 
 
@@ -78,7 +78,7 @@ def test_a_new_address_is_found_by_and_frees_the_old_one(broker, ada, account):
 
     assert row(account).email_masked == "a***@new.example.com"
     other = services.open_account(
-        principal=customer(), application=application("ada@example.com"), request=None, at=AT
+        principal=customer(), application=application("ada@example.com"), request=None, at=now()
     )
     assert other.is_accepted
 
@@ -87,7 +87,7 @@ def test_an_address_of_another_account_is_refused_before_the_broker_hears_of_it(
     broker, ada, account
 ):
     services.open_account(
-        principal=customer(), application=application("bob@example.com"), request=None, at=AT
+        principal=customer(), application=application("bob@example.com"), request=None, at=now()
     )
 
     with pytest.raises(services.EmailExists):

@@ -7,7 +7,7 @@ from accounts.gateways import Statement
 from accounts.models import AccountEvent, BrokerageAccount, DocumentRequest, DocumentUpload
 from accounts.services import oversight
 from accounts.services.documents import Document
-from accounts.tests.factories import AT, application, customer
+from accounts.tests.factories import application, customer, now
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
@@ -33,13 +33,13 @@ def ada():
 def account(broker, ada):
     broker.first_status = "ACTION_REQUIRED"
     return services.open_account(
-        principal=ada, application=application("ada@example.com"), request=None, at=AT
+        principal=ada, application=application("ada@example.com"), request=None, at=now()
     )
 
 
 def upload(principal, account, document=PASSPORT):
     return services.upload_document(
-        principal=principal, account_id=account.pk, document=document, request=None, at=AT
+        principal=principal, account_id=account.pk, document=document, request=None, at=now()
     )
 
 
@@ -50,7 +50,7 @@ def row(thing):
 
 def look(times=1):
     for _ in range(times):
-        services.sweep_documents(at=AT)
+        services.sweep_documents(at=now())
         pass_time(11)
 
 
@@ -224,7 +224,7 @@ class TestRequests:
         )
 
         for _ in range(2):
-            oversight.withdraw_request(staff=STAFF, request_id=request.pk, at=AT)
+            oversight.withdraw_request(staff=STAFF, request_id=request.pk, at=now())
 
         assert row(request).state == "WITHDRAWN"
         with acting_as(SYSTEM):

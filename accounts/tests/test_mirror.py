@@ -11,7 +11,7 @@ from accounts import services
 from accounts.gateways import directory
 from accounts.gateways.directory import AccountLine
 from accounts.models import BrokerageAccount
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorRejected, VendorUnavailable
 
@@ -54,8 +54,8 @@ def row(account):
 def test_a_status_is_written_once(told):
     account = make_account("ada")
 
-    assert services.mirror_status(account_id=account.pk, at=AT) is True
-    assert services.mirror_status(account_id=account.pk, at=AT) is False
+    assert services.mirror_status(account_id=account.pk, at=now()) is True
+    assert services.mirror_status(account_id=account.pk, at=now()) is False
 
     [line] = told.lines
     assert (line.user_id, line.status) == ("ada", "ACTIVE")
@@ -66,12 +66,12 @@ def test_a_status_is_written_once(told):
 def test_what_could_not_be_written_is_written_by_the_sweep(told):
     accounts = [make_account() for _ in range(3)]
     told.fails = VendorUnavailable("fake", "not connected")
-    assert services.sweep_mirror(at=AT) == 0
+    assert services.sweep_mirror(at=now()) == 0
 
     told.fails = None
 
-    assert services.sweep_mirror(at=AT) == 3
-    assert services.sweep_mirror(at=AT) == 0
+    assert services.sweep_mirror(at=now()) == 3
+    assert services.sweep_mirror(at=now()) == 0
     assert {line.user_id for line in told.lines} == {account.user_id for account in accounts}
 
 
@@ -79,7 +79,7 @@ def test_one_that_is_refused_does_not_stop_the_others(told):
     accounts = [make_account(name) for name in ("ada", "eve", "bob")]
     told.strangers = {"eve"}
 
-    assert services.sweep_mirror(at=AT) == 2
+    assert services.sweep_mirror(at=now()) == 2
 
     assert {line.user_id for line in told.lines} == {"ada", "bob"}
     assert [row(account).mirrored_status for account in accounts] == ["ACTIVE", "", "ACTIVE"]
@@ -94,7 +94,7 @@ def test_the_older_of_two_statuses_that_are_on_their_way_together_does_not_stay(
 
     def mirror():
         try:
-            return services.mirror_status(account_id=account.pk, at=AT)
+            return services.mirror_status(account_id=account.pk, at=now())
         finally:
             connection.close()
 
@@ -116,11 +116,11 @@ def test_the_older_of_two_statuses_that_are_on_their_way_together_does_not_stay(
         assert has_read.wait(10)
         with acting_as(SYSTEM):
             BrokerageAccount.objects.filter(pk=account.pk).update(vendor_status="ACTIVE")
-        assert services.mirror_status(account_id=account.pk, at=AT)
+        assert services.mirror_status(account_id=account.pk, at=now())
     assert [line.status for line in crossing.lines] == ["ACTIVE", "SUBMITTED"]
 
     with directory.use(last := FakeDirectory()):
-        assert services.sweep_mirror(at=AT) == 1
+        assert services.sweep_mirror(at=now()) == 1
 
     assert [line.status for line in last.lines] == ["ACTIVE"]
     assert row(account).mirrored_status == "ACTIVE"
@@ -130,8 +130,8 @@ def test_nothing_is_written_where_it_is_not_wanted(told, settings):
     settings.SUPABASE_WRITE_BACK = False
     account = make_account()
 
-    assert services.mirror_status(account_id=account.pk, at=AT) is False
-    assert services.sweep_mirror(at=AT) == 0
+    assert services.mirror_status(account_id=account.pk, at=now()) is False
+    assert services.sweep_mirror(at=now()) == 0
     assert told.lines == []
 
 
@@ -141,11 +141,11 @@ class TestSupabase:
         settings.SUPABASE_WRITE_BACK = True
         settings.SUPABASE_URL = f"{sandbox.url}/supabase"
         account = make_account("ada")
-        services.mirror_status(account_id=account.pk, at=AT)
+        services.mirror_status(account_id=account.pk, at=now())
         with acting_as(SYSTEM):
             BrokerageAccount.objects.update(vendor_status="DISABLED")
 
-        services.sweep_mirror(at=AT)
+        services.sweep_mirror(at=now())
 
         written = sandbox.effects("user_onboarding.written")
         assert len(written) == 2
@@ -157,10 +157,10 @@ class TestSupabase:
         settings.SUPABASE_SERVICE_KEY = "wrong"
         make_account("ada")
 
-        assert services.sweep_mirror(at=AT) == 0
+        assert services.sweep_mirror(at=now()) == 0
 
         settings.SUPABASE_SERVICE_KEY = "sandbox-service-role"
-        assert services.sweep_mirror(at=AT) == 1
+        assert services.sweep_mirror(at=now()) == 1
 
 
 def test_preferences_are_each_customers_own(api):

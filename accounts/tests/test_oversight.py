@@ -5,7 +5,7 @@ import pytest
 from accounts import services
 from accounts.models import AccountEvent, BrokerageAccount
 from accounts.services import oversight
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core import crypto
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, Principal, acting_as
@@ -41,7 +41,7 @@ def told():
 
 class TestFreeze:
     def test_stops_orders_and_transfers_and_tells_the_customer(self, account):
-        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=now())
 
         frozen = row(account)
         assert (frozen.is_frozen, frozen.is_tradable) == (True, False)
@@ -50,7 +50,7 @@ class TestFreeze:
         assert recorded("account.frozen") == [("account.frozen", "staff:1", "ada")]
 
     def test_is_lifted_by_somebody_else_only(self, account):
-        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=now())
 
         with pytest.raises(oversight.SamePerson):
             oversight.unfreeze(staff=ANN, account_id=account.pk, reason="All well.")
@@ -67,14 +67,14 @@ class TestFreeze:
     def test_twice_is_refused_and_so_is_lifting_nothing(self, account):
         with pytest.raises(oversight.NotFreezable):
             oversight.unfreeze(staff=BEN, account_id=account.pk, reason="All well.")
-        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=now())
         with pytest.raises(oversight.NotFreezable):
-            oversight.freeze(staff=BEN, account_id=account.pk, reason="Again.", at=AT)
+            oversight.freeze(staff=BEN, account_id=account.pk, reason="Again.", at=now())
 
         assert row(account).frozen_by == "staff:1"
 
     def test_by_the_system_is_lifted_by_anybody_who_may_lift_one(self, account):
-        assert services.restrict(account_id=account.pk, reason="A deposit came back.", at=AT)
+        assert services.restrict(account_id=account.pk, reason="A deposit came back.", at=now())
 
         assert (row(account).is_frozen, row(account).frozen_by) == (True, SYSTEM.name)
         oversight.unfreeze(staff=ANN, account_id=account.pk, reason="All well.")
@@ -83,29 +83,29 @@ class TestFreeze:
         assert recorded("account.frozen") == [("account.frozen", SYSTEM.name, "ada")]
 
     def test_by_the_system_leaves_a_freeze_of_our_staff_alone(self, account):
-        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=now())
 
-        assert not services.restrict(account_id=account.pk, reason="A deposit came back.", at=AT)
+        assert not services.restrict(account_id=account.pk, reason="A deposit came back.", at=now())
 
         assert (row(account).frozen_by, row(account).freeze_reason) == ("staff:1", "Odd logins.")
         assert told() == [True]
         with pytest.raises(NotFound):
-            services.restrict(account_id=new_id(), reason="A deposit came back.", at=AT)
+            services.restrict(account_id=new_id(), reason="A deposit came back.", at=now())
 
     @pytest.mark.parametrize("reason", ["", "   ", "\n"])
     def test_needs_a_reason(self, account, reason):
         with pytest.raises(Invalid) as refused:
-            oversight.freeze(staff=ANN, account_id=account.pk, reason=reason, at=AT)
+            oversight.freeze(staff=ANN, account_id=account.pk, reason=reason, at=now())
 
         assert list(refused.value.field_errors) == ["reason"]
         assert not row(account).is_frozen
 
     def test_of_what_does_not_exist_is_not_found(self):
         with pytest.raises(NotFound):
-            oversight.freeze(staff=ANN, account_id=new_id(), reason="Odd.", at=AT)
+            oversight.freeze(staff=ANN, account_id=new_id(), reason="Odd.", at=now())
 
     def test_a_row_change_names_who_made_it(self, account):
-        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+        oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=now())
 
         with acting_as(SYSTEM):
             entry = AuditEntry.objects.filter(
@@ -144,7 +144,7 @@ class TestReveal:
 
 
 def test_a_frozen_account_is_still_read_by_its_owner(account, broker):
-    oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=AT)
+    oversight.freeze(staff=ANN, account_id=account.pk, reason="Odd logins.", at=now())
 
     found = services.lock_account
     with acting_as(customer("ada")):

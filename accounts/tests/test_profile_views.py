@@ -7,7 +7,7 @@ import pytest
 from accounts import services
 from accounts.gateways import Statement
 from accounts.models import BrokerageAccount
-from accounts.tests.factories import AT, application, customer, service
+from accounts.tests.factories import application, customer, now, service
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnavailable, VendorUnclear
@@ -21,7 +21,10 @@ LETTER = {"document_type": "address_verification", "content": PDF, "mime_type": 
 @pytest.fixture
 def account(broker):
     return services.open_account(
-        principal=customer("ada"), application=application("ada@example.com"), request=None, at=AT
+        principal=customer("ada"),
+        application=application("ada@example.com"),
+        request=None,
+        at=now(),
     )
 
 

@@ -1,7 +1,7 @@
 """Opening an account has one effect at the broker, and its status follows the broker's news."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,7 +10,7 @@ from accounts import selectors, services
 from accounts.events import AccountStatusChanged
 from accounts.gateways import OpenedAccount
 from accounts.models import BrokerageAccount
-from accounts.tests.factories import AT, application, customer, make_account
+from accounts.tests.factories import application, customer, make_account, now
 from core import idempotency, inbox
 from core.auth import SYSTEM, acting_as
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 def open_account(principal, email="", request=None):
     return services.open_account(
-        principal=principal, application=application(email), request=request, at=AT
+        principal=principal, application=application(email), request=request, at=now()
     )
 
 
@@ -37,7 +37,7 @@ def row(account):
 
 def look(times=1):
     for _ in range(times):
-        services.sweep_applications(at=AT)
+        services.sweep_applications(at=now())
         pass_time(11)
 
 
@@ -97,7 +97,9 @@ class TestOpenAccount:
 
     def test_an_address_that_the_broker_knows_is_refused_and_another_one_may_be_tried(self, broker):
         ada = customer()
-        broker.accounts["old"] = OpenedAccount("old", "9", "ACCOUNT_CLOSED", AT, "ada@example.com")
+        broker.accounts["old"] = OpenedAccount(
+            "old", "9", "ACCOUNT_CLOSED", now(), "ada@example.com"
+        )
 
         with pytest.raises(services.EmailExists):
             open_account(ada, "ada@example.com")
@@ -185,8 +187,7 @@ class TestUnsureOutcomes:
         theirs = make_account(broker_account_id="theirs")
         broker.fails_before = UNCLEAR
         mine = open_account(customer(), "ada@example.com")
-        now = datetime.now(UTC)
-        broker.accounts["theirs"] = OpenedAccount("theirs", "9", "ACTIVE", now, "ada@example.com")
+        broker.accounts["theirs"] = OpenedAccount("theirs", "9", "ACTIVE", now(), "ada@example.com")
 
         look()
 
@@ -249,7 +250,7 @@ class TestNews:
         assert InboxEvent.objects.filter(applied_at__isnull=True).count() == 0
 
     def test_news_of_somebody_elses_account_are_laid_aside(self, broker):
-        stranger = OpenedAccount("not-ours", "9", "ACTIVE", AT)
+        stranger = OpenedAccount("not-ours", "9", "ACTIVE", now())
 
         assert tell(stranger, "ACTIVE") == 1
 
@@ -270,17 +271,17 @@ class TestRefresh:
             broker.accounts[account.broker_account_id], status="ACTIVE"
         )
 
-        assert services.refresh_accounts(at=AT) == 1
+        assert services.refresh_accounts(at=now()) == 1
         assert row(account).is_tradable is True
-        assert services.refresh_accounts(at=AT) == 0
+        assert services.refresh_accounts(at=now()) == 0
 
     def test_does_not_ask_again_too_soon(self, broker):
         open_account(customer())
 
-        assert services.refresh_accounts(at=AT) == 1
-        assert services.refresh_accounts(at=AT) == 0
+        assert services.refresh_accounts(at=now()) == 1
+        assert services.refresh_accounts(at=now()) == 0
         pass_time(31)
-        assert services.refresh_accounts(at=AT) == 1
+        assert services.refresh_accounts(at=now()) == 1
 
     def test_one_unreadable_account_does_not_stop_the_others(self, broker):
         lost = make_account(status="SUBMITTED")
@@ -289,7 +290,7 @@ class TestRefresh:
             broker.accounts[account.broker_account_id], status="APPROVED"
         )
 
-        assert services.refresh_accounts(at=AT) == 2
+        assert services.refresh_accounts(at=now()) == 2
         assert (row(lost).vendor_status, row(account).vendor_status) == ("SUBMITTED", "APPROVED")
 
 
@@ -327,7 +328,7 @@ class TestReview:
         with pytest.raises(services.AccountExists):
             open_account(ada, "ada@example.com")
 
-        services.dismiss(account_id=lost.pk, at=AT)
+        services.dismiss(account_id=lost.pk, at=now())
 
         assert (row(lost).state, row(lost).public_status) == ("REJECTED", "REJECTED")
         assert bytes(row(lost).sealed_profile) == b""
@@ -340,6 +341,6 @@ class TestReview:
         late = OpenedAccount("late", "900", "ACTIVE", row(lost).sent_at, "ada@example.com")
         broker.accounts["late"] = late
 
-        assert services.refresh_accounts(at=AT) == 1
+        assert services.refresh_accounts(at=now()) == 1
 
         assert (row(lost).state, row(lost).broker_account_id) == ("ACCEPTED", "late")

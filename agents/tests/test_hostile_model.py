@@ -91,11 +91,12 @@ def hostile_calls(stranger: Customer) -> list[dict[str, Any]]:
 
 class TestHostileModel:
     @pytest.mark.slow
-    def test_reaches_nothing_with_two_hundred_calls(
-        self, ask: Ask, pretend: Pretend, customer: Customer
+    @pytest.mark.parametrize("attempts", [70, pytest.param(200, marks=pytest.mark.proof)])
+    def test_reaches_nothing_with_very_many_calls(
+        self, ask: Ask, pretend: Pretend, customer: Customer, attempts: int
     ) -> None:
         stranger = make_customer()
-        calls = (hostile_calls(stranger) * 6)[:200]
+        calls = (hostile_calls(stranger) * 6)[:attempts]
         for start in range(0, len(calls), MAX_TOOL_CALLS):
             some = calls[start : start + MAX_TOOL_CALLS]
             pretend.script([{"tool_calls": some[:5]}, {"tool_calls": some[5:]}, {"content": "ok"}])

@@ -1,17 +1,17 @@
 """Runs under crashes, repeats, and vendors or stores that are away."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import ProgrammingError, connection, connections
+from django.db import ProgrammingError, connection
 
 from agents import checkpoints
 from agents.tests.factories import Customer, count, table
 from agents.tests.pretend import Pretend
+from agents.tests.worker import worker_of_the_agents
 from chat import selectors, services
 from chat.models import Message, Run
 from chat.services import MAX_ATTEMPTS, NewQuestion
@@ -324,19 +324,3 @@ class TestAgentsRole:
             acting_as(customer.principal),
         ):
             rows.create(user_id=customer.principal.user_id)
-
-
-@contextmanager
-def worker_of_the_agents() -> Iterator[None]:
-    """Let every new connection take the role that the agents' worker has."""
-    options = connections["default"].settings_dict["OPTIONS"]
-    before = options["options"]
-    connection.close()
-    checkpoints.close()
-    options["options"] = "-c role=clera_agents"
-    try:
-        yield
-    finally:
-        connection.close()
-        checkpoints.close()
-        options["options"] = before

@@ -77,6 +77,7 @@ def test_a_killed_workers_run_is_finished_by_the_next_with_one_proposal(
     question = NewQuestion(text="buy $250 of AAPL")
     run = services.ask(principal=customer.principal, question=question)
     wait_for(lambda: any(frame.type == "interrupt" for frame in frames_of(run)))
+    wait_for(lambda: pretend.turns_left() == 0)  # it has asked for the second one
 
     worker.send_signal(signal.SIGKILL)
     worker.wait(timeout=10)

@@ -62,7 +62,7 @@ WORKERS = (
         (*CELERY, "worker", "-Q", "agents", "-P", "threads", "-c", "8", "-n", "agents@%h", *QUIET),
         {"DATABASE_ROLE": "clera_agents"},
     ),
-    Process("streams", (*CELERY, "worker", "-Q", "streams", "-c", "6", "-n", "streams@%h", *QUIET)),
+    Process("streams", (*CELERY, "worker", "-Q", "streams", "-c", "7", "-n", "streams@%h", *QUIET)),
 )
 
 STEPS = (

@@ -98,6 +98,8 @@ UNFOLD: dict[str, Any] = {
                     _page("Executions", "done_all", "trading", "execution"),
                     _page("Positions", "pie_chart", "trading", "position"),
                     _page("Position drift", "difference", "trading", "positiondrift"),
+                    _page("Values by day", "show_chart", "portfolio", "valuation"),
+                    _page("Days valued", "event_available", "portfolio", "bookvaluation"),
                     _page("Tax lots", "layers", "trading", "lot"),
                     _page("Realised gains", "trending_up", "trading", "lotclosing"),
                     _page("Corporate actions", "call_split", "trading", "sharemovement"),

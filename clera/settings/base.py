@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from clera.settings import api_docs, backoffice, rates
+from clera.settings import api_docs, backoffice, rates, schedules
 
 
 class Environment(environ.Env):  # type: ignore[misc]  # the package has no types
@@ -43,6 +43,14 @@ LOCAL_TOKENS = False  # only a local run hands out its demo customer's token
 SECRET_KEY = env.str("SECRET_KEY", "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[])
+# Their pages show a token by their own script. Cookies are never let along, and a service's key has
+# no place in a browser.
+CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
+CORS_ALLOW_HEADERS = (
+    "authorization", "content-type", "idempotency-key", "last-event-id", "x-request-id"
+)  # fmt: skip
+CORS_EXPOSE_HEADERS = ("idempotent-replayed", "ratelimit-policy", "retry-after", "x-request-id")
+CORS_PREFLIGHT_MAX_AGE = 600
 BACKEND_PUBLIC_URL = env.str("BACKEND_PUBLIC_URL", "")
 
 # --- Apps -----------------------------------------------------------------------------------
@@ -61,6 +69,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
+    "corsheaders",
     "core",
     "accounts",
     "market",
@@ -76,6 +85,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "core.api.middleware.RequestContext",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.api.address_limits.LimitAddresses",
@@ -107,6 +117,8 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Pages of ours and of others load the JavaScript client from here; see clients/README.md.
+STATICFILES_DIRS = [("clients", BASE_DIR / "clients" / "javascript")]
 WHITENOISE_USE_FINDERS = True
 APPEND_SLASH = False
 USE_TZ = True
@@ -175,58 +187,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 3,
     "socket_connect_timeout": 2,
 }
-CELERY_TASK_ROUTES = {
-    "accounts.sweep_applications": {"queue": "money"},
-    "accounts.sweep_changes": {"queue": "money"},
-    "accounts.sweep_documents": {"queue": "money"},
-    "closure.*": {"queue": "money"},
-    "funding.*": {"queue": "money"},
-    "ledger.*": {"queue": "money"},
-    "trading.*": {"queue": "money"},
-    "agents.*": {"queue": "agents"},
-    "chat.answer_message": {"queue": "agents"},
-    "*.follow_*": {"queue": "streams"},
-    "core.beat_heartbeat_agents": {"queue": "agents"},
-    "core.beat_heartbeat_money": {"queue": "money"},
-    "core.beat_heartbeat_streams": {"queue": "streams"},
-}
-_STREAM = {"expires": 9, "queue": "streams"}
-CELERY_BEAT_SCHEDULE = {
-    "sweep applications": {"task": "accounts.sweep_applications", "schedule": 5.0},
-    "sweep changes": {"task": "accounts.sweep_changes", "schedule": 5.0},
-    "sweep documents": {"task": "accounts.sweep_documents", "schedule": 5.0},
-    "sweep mirror": {"task": "accounts.sweep_mirror", "schedule": 30.0},
-    "extend audit": {"task": "core.extend_audit", "schedule": 2.0},
-    "anchor audit": {"task": "core.anchor_audit", "schedule": 24 * 3600.0},
-    "sweep relationships": {"task": "funding.sweep_relationships", "schedule": 5.0},
-    "sweep removals": {"task": "funding.sweep_removals", "schedule": 5.0},
-    "withdraw verdicts": {"task": "funding.withdraw_verdicts", "schedule": 30.0},
-    "sweep cancellations": {"task": "funding.sweep_cancellations", "schedule": 5.0},
-    "sweep transfers": {"task": "funding.sweep_transfers", "schedule": 5.0},
-    "sweep links": {"task": "funding.sweep_links", "schedule": 5.0},
-    "refresh items": {"task": "funding.refresh_items", "schedule": 60.0},
-    "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
-    "release held orders": {"task": "trading.release_held", "schedule": 5.0},
-    "expire proposals": {"task": "trading.expire_proposals", "schedule": 5.0},
-    "sweep closures": {"task": "closure.sweep_closures", "schedule": 10.0},
-    "sweep runs": {"task": "chat.sweep_runs", "schedule": 10.0},
-    "heal": {"task": "trading.heal_accounts", "schedule": 60.0},
-    "refresh accounts": {"task": "accounts.refresh_accounts", "schedule": 30.0},
-    "refresh relationships": {"task": "funding.refresh_relationships", "schedule": 30.0},
-    "compare ledgers": {"task": "ledger.compare_due", "schedule": 30.0},
-    "refresh transfers": {"task": "funding.refresh_transfers", "schedule": 30.0},
-    "refresh instruments": {"task": "market.refresh_instruments", "schedule": 6 * 3600.0},
-    # Most times there is nothing to do: it reads once a day, and soon after the first start.
-    "refresh calendar": {"task": "market.refresh_calendar", "schedule": 300.0},
-    "follow prices": {"task": "market.follow_prices", "schedule": 10.0, "options": _STREAM},
-    "follow accounts": {"task": "accounts.follow_events", "schedule": 10.0, "options": _STREAM},
-    "follow funding": {"task": "funding.follow_events", "schedule": 10.0, "options": _STREAM},
-    "follow ledger": {"task": "ledger.follow_events", "schedule": 10.0, "options": _STREAM},
-    "follow trades": {"task": "trading.follow_events", "schedule": 10.0, "options": _STREAM},
-    "heartbeat": {"task": "core.beat_heartbeat", "schedule": 5.0},
-    "heartbeat money": {"task": "core.beat_heartbeat_money", "schedule": 5.0},
-    "heartbeat agents": {"task": "core.beat_heartbeat_agents", "schedule": 5.0},
-}
+CELERY_TASK_ROUTES = schedules.ROUTES
+CELERY_BEAT_SCHEDULE = schedules.BEAT
 
 # --- API --------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", 256 * 1024)
@@ -239,9 +201,8 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=None)
 RATE_LIMITS = rates.with_changes(env.dict("RATE_LIMITS", default={}))
 # A Redis that takes longer to count than this is away.
 RATE_LIMIT_TIMEOUT_MS = env.int("RATE_LIMIT_TIMEOUT_MS", 250)
-# Probes must be answered whoever else is busy; the staff's sign-in and webhooks have limits of
-# their own.
-RATE_LIMIT_EXEMPT_PATHS = ("/health", "/api/health", "/api/ready", "/admin/", "/webhook/plaid")
+RATE_LIMIT_EXEMPT_PATHS = rates.EXEMPT_PATHS
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # what monitoring says to read /metrics
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "core.api.authentication.BearerToken",
@@ -286,6 +247,9 @@ VENDOR_STREAM_SILENCE_SECONDS = env.int("VENDOR_STREAM_SILENCE_SECONDS", 30)
 ALPACA_BROKER_URL = env.str("ALPACA_BROKER_URL", f"{SANDBOX_URL}/alpaca/broker")
 ALPACA_DATA_URL = env.str("ALPACA_DATA_URL", f"{SANDBOX_URL}/alpaca/data")
 ALPACA_STREAM_URL = env.str("ALPACA_STREAM_URL", f"{_SANDBOX_WS}/alpaca/stream/v2/iex")
+_COIN_STREAM = env.str("ALPACA_CRYPTO_STREAM_URL", f"{_SANDBOX_WS}/alpaca/stream/v1beta3/crypto/us")
+# An empty one switches coins off; a variable cannot say so by being empty.
+ALPACA_CRYPTO_STREAM_URL = "" if _COIN_STREAM == "off" else _COIN_STREAM
 ALPACA_BROKER_KEY = env.str("ALPACA_BROKER_KEY", "CKSANDBOX")
 ALPACA_BROKER_SECRET = env.str("ALPACA_BROKER_SECRET", "sandbox-secret")
 PLAID_ENV = env.str("PLAID_ENV", "sandbox")
@@ -350,11 +314,25 @@ PROPOSALS_HOURLY = env.int("PROPOSALS_HOURLY", 60)
 # --- Live values ------------------------------------------------------------------------------
 FRAME_INTERVAL_MS = env.int("FRAME_INTERVAL_MS", 100)
 FEED_STALE_SECONDS = env.int("FEED_STALE_SECONDS", 5)
+# A price socket whose newest news is older than this is not live, however much it sends.
+FEED_LAG_SECONDS = env.int("FEED_LAG_SECONDS", 10)
+# What we ask the vendor's price socket for; a symbol counts as followed by the first of them.
+MARKET_CHANNELS = env.list(
+    "MARKET_CHANNELS", default=["trades", "quotes", "bars", "updatedBars", "lulds"]
+)
 SOCKET_SLOW_SECONDS = env.int("SOCKET_SLOW_SECONDS", 10)
 SOCKETS_PER_PRINCIPAL = env.int("SOCKETS_PER_PRINCIPAL", 10)
 # How often we ask whether the keys behind open sockets were revoked.
 SOCKET_RECHECK_SECONDS = env.int("SOCKET_RECHECK_SECONDS", 10)
 HEARTBEAT_INTERVAL = env.int("HEARTBEAT_INTERVAL", 30)
+# One client network's open sockets, in one process.
+SOCKETS_PER_ADDRESS = env.int("SOCKETS_PER_ADDRESS", 50)
+# How many accounts one socket may look at.
+ACCOUNTS_PER_SOCKET = env.int("ACCOUNTS_PER_SOCKET", 50)
+# How long before its credential runs out a socket is told so.
+SOCKET_EXPIRY_NOTICE_SECONDS = env.int("SOCKET_EXPIRY_NOTICE_SECONDS", 60)
+# Over how many seconds the clients of a process that ends are spread when they come back.
+SOCKET_DRAIN_SPREAD_SECONDS = env.int("SOCKET_DRAIN_SPREAD_SECONDS", 10)
 
 # --- Chat -------------------------------------------------------------------------------------
 CHAT_WAIT_SECONDS = env.int("CHAT_WAIT_SECONDS", 25)

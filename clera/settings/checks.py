@@ -10,13 +10,17 @@ VENDOR_URLS = (
     "ALPACA_BROKER_URL",
     "ALPACA_DATA_URL",
     "ALPACA_STREAM_URL",
+    "ALPACA_CRYPTO_STREAM_URL",
     "PLAID_URL",
     "FMP_URL",
     "GROQ_URL",
     "SUPABASE_URL",
 )
+# Empty, these switch something off.
+OPTIONAL_URLS = frozenset({"ALPACA_CRYPTO_STREAM_URL"})
 SECRETS = ("SECRET_KEY", "ALPACA_BROKER_SECRET", "GROQ_API_KEY", "BLIND_INDEX_KEY")
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}  # noqa: S104 - compared, never bound
+SHORTEST_TOKEN = 32
 DEFAULTS = {"sandbox-secret", "sandbox-service-role", "gsk_sandbox", ""}
 
 
@@ -34,6 +38,8 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[str]:
 def _urls(settings: Mapping[str, Any]) -> Iterator[str]:
     is_staging = settings["ENVIRONMENT"] == "staging"
     for name in VENDOR_URLS:
+        if name in OPTIONAL_URLS and not settings[name]:
+            continue
         url = urlsplit(settings[name])
         if url.scheme not in {"https", "wss"} or url.hostname in LOOPBACK:
             yield f"{name} must be https or wss and not this machine"
@@ -65,6 +71,9 @@ def _others(settings: Mapping[str, Any]) -> Iterator[str]:
         ),
         "PLAID_WEBHOOK_URL must be https and not this machine": _is_unsafe(
             settings["PLAID_WEBHOOK_URL"]
+        ),
+        "METRICS_TOKEN is short: guesses at it are not counted, so take 32 characters or more": (
+            0 < len(settings["METRICS_TOKEN"]) < SHORTEST_TOKEN
         ),
         # A sender must know its call's end before anyone may take the intent for abandoned.
         "INTENT_LEASE_SECONDS must be more than twice VENDOR_TOTAL_SECONDS": lease <= 2 * call,

@@ -28,6 +28,17 @@ DEFAULTS = {
     "sign_in": "30/minute",  # passwords of the staff that one network may try
 }
 
+# Probes and monitoring must be answered whoever else is busy; the staff's sign-in and webhooks
+# have limits of their own.
+EXEMPT_PATHS = (
+    "/health",
+    "/api/health",
+    "/api/ready",
+    "/metrics",
+    "/admin/",
+    "/webhook/plaid",
+)
+
 
 def with_changes(changes: Mapping[str, str]) -> dict[str, str]:
     """

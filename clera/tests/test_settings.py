@@ -22,6 +22,7 @@ SOUND = {
     "ALPACA_BROKER_URL": "https://broker-api.alpaca.markets",
     "ALPACA_DATA_URL": "https://data.alpaca.markets",
     "ALPACA_STREAM_URL": "wss://stream.data.alpaca.markets/v2/sip",
+    "ALPACA_CRYPTO_STREAM_URL": "wss://stream.data.alpaca.markets/v1beta3/crypto/us",
     "PLAID_URL": "https://production.plaid.com",
     "FMP_URL": "https://financialmodelingprep.com",
     "GROQ_URL": "https://api.groq.com",
@@ -38,6 +39,7 @@ SOUND = {
     "SUPABASE_SERVICE_KEY": "sandbox-service-role",
     "INTENT_LEASE_SECONDS": 30,
     "VENDOR_TOTAL_SECONDS": 10,
+    "METRICS_TOKEN": "",
 }
 
 
@@ -52,12 +54,14 @@ def test_sound_settings_have_no_problem():
         ({"ALPACA_BROKER_SECRET": "sandbox-secret"}, "ALPACA_BROKER_SECRET"),
         ({"GROQ_URL": "http://api.groq.com"}, "GROQ_URL"),
         ({"SUPABASE_URL": "https://127.0.0.1"}, "SUPABASE_URL"),
+        ({"ALPACA_CRYPTO_STREAM_URL": "ws://127.0.0.1:8900/x"}, "ALPACA_CRYPTO_STREAM_URL"),
         ({"ALPACA_STREAM_URL": "ws://stream.data.alpaca.markets"}, "ALPACA_STREAM_URL"),
         ({"ALPACA_BROKER_URL": "https://broker-api.sandbox.alpaca.markets"}, "staging"),
         ({"FIELD_KEYS": []}, "FIELD_KEYS"),
         ({"ALLOWED_HOSTS": ["*"]}, "ALLOWED_HOSTS"),
         ({"ALLOWED_ORIGINS": ["*"]}, "ALLOWED_ORIGINS"),
         ({"TRUSTED_PROXIES": None}, "TRUSTED_PROXIES"),
+        ({"METRICS_TOKEN": "x" * 31}, "METRICS_TOKEN"),
         ({"TRUSTED_PROXIES": -1}, "TRUSTED_PROXIES"),
         ({"PLAID_ENV": "development"}, "PLAID_ENV"),
         ({"PLAID_REDIRECT_URIS": []}, "PLAID_REDIRECT_URIS"),
@@ -73,6 +77,10 @@ def test_each_unsafe_one_is_named(change, named):
 
     assert len(problems) == 1
     assert named in problems[0]
+
+
+def test_coins_may_be_switched_off():
+    assert problems_of({**SOUND, "ALPACA_CRYPTO_STREAM_URL": ""}) == []
 
 
 def test_staging_may_use_the_vendors_sandboxes():

@@ -1,9 +1,11 @@
 """What one network may ask before anybody says who they are: requests, failures, sockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
@@ -13,8 +15,10 @@ from core import rate_limits
 from core.api import problems
 from core.api.addresses import client_address, network_of, socket_address
 from core.api.middleware import Handler
+from core.batches import Batches
 from core.rate_limits import Throttled
 from core.sockets import codes
+from core.sockets.loops import PerLoop
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -67,12 +71,33 @@ class LimitSockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         whose = network_of(socket_address(scope))
         try:
-            await asyncio.to_thread(rate_limits.spend, "sockets", whose=whose)
+            await _COUNTING.get().ask(whose)
         except Throttled:
             await receive()
             await send({"type": "websocket.accept"})
             return await send({"type": "websocket.close", "code": codes.TOO_MANY})
         return await self._application(scope, receive, send)
+
+
+def _count_sockets(networks: Sequence[str]) -> list[Throttled | None]:
+    """Count sockets that were opened at about the same time, with one question a network."""
+    answers = {whose: iter(_count_of(whose, n)) for whose, n in Counter(networks).items()}
+    return [next(answers[whose]) for whose in networks]
+
+
+def _count_of(whose: str, count: int) -> list[Throttled | None]:
+    """Count so many of one network; when there is no room for all, those that came first."""
+    counted = 0
+    with suppress(Throttled):
+        rate_limits.spend("sockets", whose=whose, count=count)
+        counted = count
+    while counted < count:
+        try:
+            rate_limits.spend("sockets", whose=whose)
+        except Throttled as error:
+            return [None] * counted + [error] * (count - counted)
+        counted += 1
+    return [None] * count
 
 
 def _counted(request: HttpRequest) -> str | None:
@@ -104,3 +129,10 @@ def _judged(response: HttpResponseBase, whose: str | None) -> HttpResponseBase:
     except Throttled as error:
         return problems.answer(error)
     return response
+
+
+_COUNTING: Final = PerLoop(
+    lambda: Batches[str, None](
+        lambda networks: asyncio.to_thread(_count_sockets, networks), at_once=4, most=50
+    )
+)

@@ -17,6 +17,7 @@ from core.errors import ServiceBusy
 
 logger = structlog.get_logger()
 REFRESH_SECONDS = 600.0
+_AHEAD_SECONDS = 540.0  # from here on it is refreshed beside the work, and nobody waits for it
 COOLDOWN_SECONDS = 30.0
 COLD_COOLDOWN_SECONDS = 1.0
 _FETCH_SECONDS = 3.0
@@ -51,6 +52,17 @@ class KeySet:
         self._keys: Mapping[str, VerificationKey] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
+        self._has_failed = False
+
+    def has(self, key_id: str) -> bool:
+        """Say whether a key can be found at once, without asking the provider."""
+        is_due = self._age() >= REFRESH_SECONDS and not self._has_failed
+        return key_id in self._keys and not is_due
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether no key was ever fetched."""
+        return not self._keys
 
     def find(self, key_id: str) -> VerificationKey | None:
         """
@@ -60,12 +72,16 @@ class KeySet:
             token can be judged.
         """
         known = self._keys.get(key_id)
-        if known and self._clock() - self._fetched_at < REFRESH_SECONDS:
+        if known and self._age() < _AHEAD_SECONDS:
+            return known
+        if known and self.has(key_id):
+            self._refresh_beside()
             return known
         # Who holds a known key does not queue behind somebody else's slow fetch.
         if self._lock.acquire(blocking=known is None):
             try:
-                self._refresh_unless_cooling(key_id)
+                if key_id not in self._keys or self._age() >= REFRESH_SECONDS:
+                    self._refresh_unless_cooling()
             finally:
                 self._lock.release()
         if not self._keys:
@@ -74,19 +90,39 @@ class KeySet:
             )
         return self._keys.get(key_id)
 
-    def _refresh_unless_cooling(self, key_id: str) -> None:
-        now = self._clock()
-        if key_id in self._keys and now - self._fetched_at < REFRESH_SECONDS:
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    def _refresh_beside(self) -> None:
+        """Refresh in a thread of its own, unless somebody does so already."""
+        if self._is_cooling() or not self._lock.acquire(blocking=False):
             return
+
+        def refresh() -> None:
+            try:
+                self._refresh_unless_cooling()
+            finally:
+                self._lock.release()
+
+        threading.Thread(target=refresh, name="signing-keys", daemon=True).start()
+
+    def _is_cooling(self) -> bool:
         cooldown = COOLDOWN_SECONDS if self._keys else COLD_COOLDOWN_SECONDS
-        if now - self._tried_at < cooldown:
+        return self._clock() - self._tried_at < cooldown
+
+    def _refresh_unless_cooling(self) -> None:
+        if self._is_cooling():
             return
-        self._tried_at = now
+        asked_at = self._clock()
         try:
             self._keys = fetch(self._url)
-            self._fetched_at = now
+            self._fetched_at, self._has_failed = asked_at, False
         except KeysUnreachable as error:
+            self._has_failed = True
             logger.warning("auth.keys_unreachable", error=str(error))
+        finally:
+            # Counted from the end: one that hangs longer than that is not asked again at once.
+            self._tried_at = self._clock()
 
 
 def fetch(url: str) -> dict[str, VerificationKey]:

@@ -1,8 +1,7 @@
 """Credentials of sockets, which browsers cannot put into a header."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.utils import timezone
@@ -16,18 +15,45 @@ SUBPROTOCOL = "clera.v1"
 _BEARER = "bearer."
 
 
-@dataclass(frozen=True)
-class Admission:
-    """
-    Somebody who may see an account, until their credential runs out.
-
-    `owner` is whose sockets are counted together; `key_id` names the key, when it was one.
-    """
+@dataclass(frozen=True, slots=True)
+class NamedAccount:
+    """An account that somebody may see, the id by which they named it, and whose it is."""
 
     account_id: UUID
+    named: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """
+    Somebody who may see accounts, until their credential runs out.
+
+    `owner` is whose sockets are counted together. `unknown` is what they named besides: it does
+    not exist, or is somebody else's.
+    """
+
+    principal: Principal
     owner: str
-    key_id: str | None
-    expires_at: datetime | None
+    accounts: tuple[NamedAccount, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """
+    Accounts that somebody wants to see through a socket, each named by our id or by the broker's.
+
+    They show a token or key, or are a `principal` that was let in before. Nothing named means all
+    of theirs. With `is_for_one` a single account is meant, and not to find it is an error.
+    """
+
+    scope: str
+    account_ids: tuple[str, ...] | None
+    is_for_one: bool = False
+    token: str = field(default="", repr=False)
+    act_for: str | None = None
+    principal: Principal | None = None
 
 
 def authenticate_token(text: str) -> Principal:
@@ -42,7 +68,7 @@ def authenticate_token(text: str) -> Principal:
     return tokens.verify(text)
 
 
-def bearer_of(token: str, *, scope: str, act_for: str | None = None) -> Principal:
+def bearer_of(wish: Wish) -> Principal:
     """
     Turn what a socket was opened with into the principal it acts as, and record who was named.
 
@@ -50,10 +76,12 @@ def bearer_of(token: str, *, scope: str, act_for: str | None = None) -> Principa
     :raises Forbidden: it lacks the scope, or names a customer and may not.
     :raises UserMismatch: a customer names somebody else.
     """
-    principal = authenticate_token(token)
-    if not principal.can(scope):
-        raise Forbidden(f"This credential lacks the scope {scope}.")
-    return principal if act_for is None else acting_for(principal, act_for, via="socket")
+    if wish.principal is not None:
+        return wish.principal
+    principal = authenticate_token(wish.token)
+    if not principal.can(wish.scope):
+        raise Forbidden(f"This credential lacks the scope {wish.scope}.")
+    return principal if wish.act_for is None else acting_for(principal, wish.act_for, via="socket")
 
 
 def token_in(subprotocols: Iterable[str]) -> str | None:

@@ -59,6 +59,23 @@ def verify(token: str) -> Principal:
     )
 
 
+def may_have_to_wait(token: str) -> bool:
+    """
+    Say whether the issuer may have to be asked for this token's key, and for nobody else's.
+
+    Before the first keys have come everybody waits for the same answer.
+    """
+    head = token.partition(".")[0]
+    if not 0 < len(head) <= _LONGEST_HEADER:
+        return False
+    try:
+        key_id = _object(_decoded(head)).get("kid")
+    except (_Unreadable, ValueError, TypeError):
+        return False  # refused without asking anybody
+    keys = _keys()
+    return isinstance(key_id, str) and not keys.is_empty and not keys.has(key_id)
+
+
 class _Unreadable(Exception):
     """The token is not three parts of strict JSON within our limits."""
 
@@ -101,7 +118,7 @@ def _key_for(header: Mapping[str, Any]) -> tuple[Any, str]:
         raise _Unreadable
     if len(key_id) > _LONGEST_KEY_ID:
         raise _Unreadable
-    found = key_set(f"{settings.SUPABASE_URL}/auth/v1/.well-known/jwks.json").find(key_id)
+    found = _keys().find(key_id)
     if found is None or found.algorithm != algorithm:
         raise _Unreadable
     return found.key, found.algorithm
@@ -112,6 +129,10 @@ def _shared_secret() -> str:
     if not settings.SUPABASE_ALLOW_HS256 or len(secret.encode()) < _SHORTEST_SHARED_SECRET:
         raise _Unreadable
     return secret
+
+
+def _keys() -> KeySet:
+    return key_set(f"{settings.SUPABASE_URL}/auth/v1/.well-known/jwks.json")
 
 
 @lru_cache(maxsize=8)

@@ -83,6 +83,25 @@ class EnableRowSecurity(Statements):
         return f"Enable row security on {self.table}"
 
 
+class LetAgentsRead(Statements):
+    """Let the agents' role see a customer's rows of a table that was closed to it."""
+
+    def forwards(self) -> list[str]:
+        return [
+            _policy_sql(self.table, "agents", AGENTS_ROLE),
+            f'GRANT SELECT ON "{self.table}" TO {AGENTS_ROLE}',
+        ]
+
+    def backwards(self) -> list[str]:
+        return [
+            f'REVOKE SELECT ON "{self.table}" FROM {AGENTS_ROLE}',  # noqa: S608 - a name of ours
+            f'DROP POLICY "{self.table}_agents" ON "{self.table}"',
+        ]
+
+    def describe(self) -> str:
+        return f"Let agents read {self.table}"
+
+
 class GrantTable(Statements):
     """Let the product's roles use a table that belongs to no customer."""
 

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+from core import metrics
+
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
@@ -52,6 +54,7 @@ class WaitingSocket:
         if self._end_code is not None:
             return
         self._end_code = code
+        metrics.SOCKETS_CUT.labels(str(code)).inc()
         self._sending = asyncio.ensure_future(self._close(code, self._sending))
         self._ended.set()
 

@@ -3,131 +3,46 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 from urllib.parse import parse_qs
 
-from django.db import DatabaseError
-
 from core.auth import sockets as credentials
-from core.auth.sockets import Admission
-from core.errors import CleraError, ServiceBusy, Unauthenticated
-from core.sockets import codes
+from core.errors import Unauthenticated
+from core.sockets import codes, draining, networks
 from core.sockets.connection import LiveSocket, Message, Receive, Send, attach
 from core.sockets.hub import Hub
-from core.sockets.seats import Guest, SeatT, TooManySockets
-from core.sockets.stays import staying
-from core.threads import in_database
+from core.sockets.seats import SeatT, TooManySockets
+from core.sockets.stays import Stay, staying
+from core.sockets.visits import Credential, Refused, Visit
 
 LARGEST_FRAME: Final = 64 * 1024
 _AUTH_SECONDS: Final = 5.0
-
-
-class Refused(Exception):
-    """The client is told why, and the connection closed with a code."""
-
-    def __init__(self, code: int, error: str, detail: str) -> None:
-        self.code = code
-        self.error = error
-        self.detail = detail
-        super().__init__(error)
+# After each frame, so that no socket keeps us busy; what comes meanwhile waits, and reading stops.
+_PAUSE_SECONDS: Final = 0.1
 
 
 class Gone(Exception):
     """The client has left."""
 
 
-@dataclass(frozen=True)
-class Credential:
-    """A token, how it came, and what else the client said with it."""
-
-    token: str = field(repr=False)
-    is_in_query: bool = False
-    act_for: str | None = None
-    said: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    def code(self, code: int) -> int:
-        """Say which code this client waits for."""
-        return codes.IN_QUERY.get(code, code) if self.is_in_query else code
-
-
-class Admit(Protocol):
-    """Says whether a bearer may look at an account; it blocks, and runs in a thread."""
-
-    def __call__(self, *, token: str, account_id: str, act_for: str | None) -> Admission:
-        """
-        Let the bearer see the account.
-
-        :raises Unauthenticated: the token is not valid.
-        :raises CleraError: it is, and may not do this.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A connection whose client has shown a credential, and sits nowhere yet."""
-
-    scope: Message = field(repr=False)
-    socket: LiveSocket
-    credential: Credential
-
-    @property
-    def account_text(self) -> str:
-        """The id by which the client named the account, as JSON."""
-        return json.dumps(self._account_id)
-
-    async def admit(self, admit: Admit) -> Guest:
-        """
-        Check who asks and whether the account is theirs.
-
-        :raises Refused: with the code that this client waits for.
-        """
-        with self._in_codes():
-            admission = await in_database(
-                admit,
-                token=self.credential.token,
-                account_id=self._account_id,
-                act_for=self.credential.act_for,
-            )
-        return Guest(
-            account_id=admission.account_id,
-            owner=admission.owner,
-            key_id=admission.key_id,
-            expires_at=_loop_time(admission.expires_at),
-            shown_out_with=self.credential.code(codes.UNAUTHENTICATED),
-        )
-
-    @property
-    def _account_id(self) -> str:
-        account_id: str = self.scope["url_route"]["kwargs"]["account_id"]
-        return account_id
-
-    @contextmanager
-    def _in_codes(self) -> Iterator[None]:
-        try:
-            yield
-        except Unauthenticated as error:
-            code = self.credential.code(codes.UNAUTHENTICATED)
-            raise Refused(code, error.code, "The token is not valid.") from error
-        except (ServiceBusy, DatabaseError) as error:
-            raise Refused(codes.TRY_LATER, ServiceBusy.code, "Try again shortly.") from error
-        except CleraError as error:
-            code = self.credential.code(codes.NOT_YOURS)
-            raise Refused(code, "not_found", "There is no such account.") from error
-
-
 Sit = Callable[[Visit], Awaitable[tuple[Hub[SeatT], SeatT]]]
+Heed = Callable[[Visit, SeatT, Mapping[str, Any]], Awaitable[bool]]
 
 
-async def serve(scope: Message, receive: Receive, send: Send, *, sit: Sit[SeatT]) -> None:
+async def serve(
+    scope: Message,
+    receive: Receive,
+    send: Send,
+    *,
+    sit: Sit[SeatT],
+    heed: Heed[SeatT] | None = None,
+) -> None:
     """
     Let a client in, and answer it until either side ends the connection.
 
-    `sit` admits the client and says in which hub it gets which seat.
+    `sit` admits the client and says in which hub it gets which seat. `heed` takes the frames that
+    only this kind of socket knows, and says whether it knows one.
     """
     await receive()  # websocket.connect
     offered = scope.get("subprotocols", [])
@@ -136,18 +51,23 @@ async def serve(scope: Message, receive: Receive, send: Send, *, sit: Sit[SeatT]
     await send({"type": "websocket.accept", "subprotocol": chosen})
     socket, receive = attach(scope, receive, send)
     try:
-        hub, seat = await sit(Visit(scope, socket, await _credential(scope, receive)))
-        _join(hub, seat)
-        try:
-            with staying(seat.guest, socket):
-                while True:
-                    _answer(await _frame(receive), socket)
-        finally:
-            hub.leave(seat)
+        with networks.counted(scope):
+            _refuse_while_draining()
+            visit = Visit(scope, socket, await _credential(scope, receive))
+            hub, seat = await sit(visit)
+            visit.forget_token()
+            _join(hub, seat)
+            try:
+                with staying(seat.guest, socket) as stay:
+                    await _converse(visit, seat, stay, receive, heed)
+            finally:
+                hub.leave(seat)
     except Gone:
         pass
     except Refused as refusal:
         await _refuse(refusal, socket, receive)
+    except networks.TooManyOfNetwork:
+        await _refuse(_too_many("Your network has too many sockets open."), socket, receive)
 
 
 async def _credential(scope: Message, receive: Receive) -> Credential:
@@ -164,18 +84,55 @@ async def _credential(scope: Message, receive: Receive) -> Credential:
             frame = await _frame(receive)
     except TimeoutError:
         raise _unauthenticated("No token came in time.") from None
-    token, act_for = frame.get("token"), frame.get("act_for")
-    if frame.get("type") != "auth" or not isinstance(token, str):
+    token = _text_in(frame, "token")
+    if frame.get("type") != "auth" or token is None:
         raise _unauthenticated("The first frame carries the token.")
-    return Credential(token, act_for=act_for if isinstance(act_for, str) else None, said=frame)
+    return Credential(token, act_for=_text_in(frame, "act_for"), said={**said, **frame})
 
 
 def _join(hub: Hub[SeatT], seat: SeatT) -> None:
+    _refuse_while_draining()
     try:
         hub.join(seat)
     except TooManySockets:
-        detail = "Close another socket first."
-        raise Refused(codes.TOO_MANY, "too_many_sockets", detail) from None
+        raise _too_many("Close another socket first.") from None
+
+
+async def _converse(
+    visit: Visit, seat: SeatT, stay: Stay, receive: Receive, heed: Heed[SeatT] | None
+) -> None:
+    """Answer frame after frame; what has no meaning here is refused."""
+    while True:
+        frame = await _frame(receive)
+        if frame.get("type") == "heartbeat":
+            _answer(visit.socket, type="heartbeat_ack", timestamp=round(time.time(), 3))
+        elif frame.get("type") == "auth":
+            await _renew(visit, seat, stay, frame)
+        elif heed is None or not await heed(visit, seat, frame):
+            raise Refused(codes.BAD_FRAME, "unknown_type", "This socket knows no such `type`.")
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _renew(visit: Visit, seat: SeatT, stay: Stay, frame: Mapping[str, Any]) -> None:
+    """Let the client stay with another token, which must be of the same holder."""
+    token = _text_in(frame, "token")
+    if token is None:
+        raise _bad_frame("An `auth` frame carries a `token`.")
+    try:
+        guest = await visit.admit_again(token, act_for=_text_in(frame, "act_for"))
+    except Refused as refusal:
+        if refusal.code != codes.TRY_LATER:
+            code = visit.credential.code(codes.UNAUTHENTICATED)
+            raise Refused(code, Unauthenticated.code, "The new token is not valid.") from refusal
+        visit.socket.try_send(refusal.words)  # the old one still holds
+        return
+    if guest.owner != seat.guest.owner:
+        code = visit.credential.code(codes.UNAUTHENTICATED)
+        raise Refused(code, Unauthenticated.code, "The new token is somebody else's.")
+    seat.guest = guest
+    stay.renew(guest)
+    left = stay.seconds_left
+    _answer(visit.socket, type="renewed", expires_in=None if left is None else round(left, 1))
 
 
 async def _frame(receive: Receive) -> Mapping[str, Any]:
@@ -195,35 +152,37 @@ async def _frame(receive: Receive) -> Mapping[str, Any]:
     return frame
 
 
-def _answer(frame: Mapping[str, Any], socket: LiveSocket) -> None:
-    """Answer a heartbeat; anything else has no meaning here and is refused."""
-    if frame.get("type") != "heartbeat":
-        raise Refused(codes.BAD_FRAME, "unknown_type", "This socket only knows `heartbeat`.")
-    answer = {"type": "heartbeat_ack", "timestamp": round(time.time(), 3)}
+def _text_in(frame: Mapping[str, Any], name: str) -> str | None:
+    value = frame.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _answer(socket: LiveSocket, **answer: Any) -> None:
     socket.try_send(json.dumps(answer).encode())
 
 
 async def _refuse(refusal: Refused, socket: LiveSocket, receive: Receive) -> None:
     """Say why in words, then in the code, and wait until the connection is down."""
-    answer = {"type": "error", "error": refusal.error, "detail": refusal.detail}
-    socket.try_send(json.dumps(answer).encode())
+    socket.try_send(refusal.words)
     socket.end(refusal.code)
     while (await receive())["type"] != "websocket.disconnect":
         pass
+
+
+def _refuse_while_draining() -> None:
+    if draining.is_on():
+        detail = "This process is about to end."
+        seconds = draining.pause_seconds()
+        raise Refused(codes.TRY_LATER, "draining", detail, retry_after=seconds)
 
 
 def _unauthenticated(detail: str) -> Refused:
     return Refused(codes.UNAUTHENTICATED, Unauthenticated.code, detail)
 
 
-def _bad_frame() -> Refused:
-    detail = "Send one JSON object of at most 64 KB as text."
+def _too_many(detail: str) -> Refused:
+    return Refused(codes.TOO_MANY, "too_many_sockets", detail)
+
+
+def _bad_frame(detail: str = "Send one JSON object of at most 64 KB as text.") -> Refused:
     return Refused(codes.BAD_FRAME, "bad_frame", detail)
-
-
-def _loop_time(at: datetime | None) -> float | None:
-    """Turn a time of day into a time of the loop's clock."""
-    if at is None:
-        return None
-    left = (at - datetime.now(UTC)).total_seconds()
-    return asyncio.get_running_loop().time() + left

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final, Generic
+from uuid import UUID
 
 import redis.asyncio
 import structlog
@@ -17,6 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from core import metrics
+from core.sockets.owners import OwnersOf, OwnerWatch
 from core.sockets.seats import Seats, SeatT
 
 logger = structlog.get_logger()
@@ -32,10 +35,12 @@ _AFTER_FAULT_SECONDS: Final = 1.0
 class Hub(Generic[SeatT]):
     """Belongs to one event loop, starts with its first socket and ends after its last."""
 
+    kind: ClassVar[str]  # for those who count
     channels: ClassVar[tuple[str, ...]]
 
-    def __init__(self) -> None:
+    def __init__(self, owners_of: OwnersOf) -> None:
         self.seats: Seats[SeatT] = Seats()
+        self.owners = OwnerWatch(self.seats, owners_of)
         self._empty_since: float | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -47,17 +52,20 @@ class Hub(Generic[SeatT]):
 
         :raises TooManySockets: its owner has enough.
         """
-        self.seats.add(seat)
+        # Those who came together are not told together for ever after.
+        beat_at = self.now() + settings.HEARTBEAT_INTERVAL * random.random()  # noqa: S311
+        self.seats.add(seat, beat_at=beat_at)
+        self._count()
         self._empty_since = None
-        seat.heartbeat_at = self.now() + settings.HEARTBEAT_INTERVAL * random.random()  # noqa: S311
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
         self.joined(seat)
 
     def leave(self, seat: SeatT) -> None:
         """Stop serving a socket."""
-        if self.seats.remove(seat):
-            self.forget(seat)
+        for account_id in self.seats.remove(seat):
+            self.forget(account_id)
+        self._count()
         if not len(self.seats):
             self._empty_since = self.now()
 
@@ -65,13 +73,13 @@ class Hub(Generic[SeatT]):
 
     def works(self) -> tuple[Work, ...]:
         """Name what runs as long as somebody is here."""
-        return (self._listen_always, self._do_chores)
+        return (self._listen_always, self._do_chores, self.owners.run)
 
     def joined(self, seat: SeatT) -> None:
         """Have a new socket told what there is."""
         raise NotImplementedError
 
-    def forget(self, seat: SeatT) -> None:
+    def forget(self, account_id: UUID) -> None:
         """Drop what was known for an account that nobody looks at any more."""
         raise NotImplementedError
 
@@ -181,7 +189,12 @@ class Hub(Generic[SeatT]):
             if ended:
                 logger.info("hub.slow_sockets_ended", count=ended)
             self.seats.beat(self.heartbeat(), now=now)
+            self._count()
             await self.chores()
+
+    def _count(self) -> None:
+        metrics.SOCKETS.labels(self.kind).set(len(self.seats))
+        metrics.SOCKET_DIRTY.labels(self.kind).set(self.seats.behind_count)
 
     def _is_over(self) -> bool:
         since = self._empty_since

@@ -1,10 +1,11 @@
 """How long a socket may stay open: until its credential runs out, or its key is revoked."""
 
 import asyncio
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
@@ -19,27 +20,74 @@ from core.sockets.seats import Guest
 from core.threads import in_database
 
 logger = structlog.get_logger()
+_SAY_AGAIN_SECONDS: Final = 1.0
 
 
-@contextmanager
-def staying(guest: Guest, socket: LiveSocket) -> Iterator[None]:
+class Stay:
     """
-    End the socket at the moment its credential runs out, or soon after its key is revoked.
+    Ends a socket at the moment its credential runs out, or soon after its key is revoked.
 
     Access tokens cannot be revoked one by one; they are short-lived instead.
     """
-    loop = asyncio.get_running_loop()
-    timer = None
-    if guest.expires_at is not None:
-        timer = loop.call_at(guest.expires_at, socket.end, guest.shown_out_with)
-    watch = _WATCHES.get()
-    watch.add(guest, socket)
-    try:
-        yield
-    finally:
-        watch.remove(guest, socket)
-        if timer is not None:
+
+    def __init__(self, guest: Guest, socket: LiveSocket) -> None:
+        self._guest = guest
+        self._socket = socket
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def begin(self) -> None:
+        """Watch over the socket from now on."""
+        if self._guest.expires_at is not None:
+            self._call_at(self._guest.expires_at, self._socket.end, self._guest.shown_out_with)
+            self._call_at(self._notice_at(self._guest.expires_at), self._say_expiring)
+        _WATCHES.get().add(self._guest, self._socket)
+
+    def renew(self, guest: Guest) -> None:
+        """Let the socket stay for as long as another credential of the same holder says."""
+        self.end()
+        self._guest = guest
+        self.begin()
+
+    def end(self) -> None:
+        """Watch over it no longer."""
+        for timer in self._timers:
             timer.cancel()
+        self._timers.clear()
+        _WATCHES.get().remove(self._guest, self._socket)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the credential is good for, if it ever runs out."""
+        at = self._guest.expires_at
+        return None if at is None else max(at - asyncio.get_running_loop().time(), 0.0)
+
+    def _call_at(self, at: float, call: Callable[..., Any], *args: Any) -> None:
+        self._timers.append(asyncio.get_running_loop().call_at(at, call, *args))
+
+    def _notice_at(self, expires_at: float) -> float:
+        """Choose the moment; what is good for less than the usual notice is announced half-way."""
+        notice: float = settings.SOCKET_EXPIRY_NOTICE_SECONDS
+        left = expires_at - asyncio.get_running_loop().time()
+        return expires_at - min(notice, left / 2)
+
+    def _say_expiring(self) -> None:
+        """Announce the end, as soon as the reader can take it."""
+        seconds = round(self.seconds_left or 0.0, 1)
+        notice = json.dumps({"type": "expiring", "seconds": seconds})
+        if seconds and not self._socket.try_send(notice.encode()):
+            again = asyncio.get_running_loop().time() + _SAY_AGAIN_SECONDS
+            self._call_at(again, self._say_expiring)
+
+
+@contextmanager
+def staying(guest: Guest, socket: LiveSocket) -> Iterator[Stay]:
+    """Watch over a socket for as long as the block runs."""
+    stay = Stay(guest, socket)
+    stay.begin()
+    try:
+        yield stay
+    finally:
+        stay.end()
 
 
 class KeyWatch:

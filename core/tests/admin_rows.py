@@ -15,6 +15,7 @@ from core.ids import new_id
 from core.inbox import MAX_ATTEMPTS
 from core.models import IdempotencyRow, InboxEvent, LeaseRow, StreamCursor
 from core.tests.proposal_rows import proposal_of
+from core.tests.worth_rows import worth_of
 
 SSN, BANK_NUMBER = "666-55-4321", "123456789"
 SAID = "what the customer said"
@@ -392,5 +393,6 @@ def one_of_everything(number):
         told_of(account, order)
         closure_of(account)
         controls_of(account)
+        worth_of(account, number, at=NOW)
         talk_of(account)
         machinery_of(number)

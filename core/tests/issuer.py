@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from core.auth import tokens
+
 
 def public_jwk(key: Any, *, kid: str, algorithm: str = "ES256", **more: Any) -> dict[str, Any]:
     """Write the public half of a key as the provider publishes it."""
@@ -40,6 +42,7 @@ class Issuer:
         self.answer: bytes | None = None  # instead of the published keys
         self.status = 200
         self.fetches = 0
+        self.delay_seconds = 0.0  # before an answer
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Make the claims of a customer; a change to `None` leaves that claim out."""
@@ -79,6 +82,7 @@ def serving() -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.fetches += 1
+            time.sleep(issuer.delay_seconds)
             body = issuer.answer or json.dumps({"keys": issuer.published}).encode()
             known = self.path == "/auth/v1/.well-known/jwks.json"
             self.send_response(issuer.status if known else 404)
@@ -90,6 +94,7 @@ def serving() -> Iterator[Issuer]:
             """Keep the test output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    tokens.key_set.cache_clear()  # the keys of an earlier issuer that had this port
     issuer = Issuer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -18,11 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 _TLS = ssl.create_default_context()
 
 
-@dataclass(frozen=True)
+# A machine that is busy for a second is no vendor that hangs.
+PATIENT_SECONDS, IMPATIENT_SECONDS = 3, 0.5
+
+
+@dataclass
 class Sandbox:
     """A sandbox that listens, and its control plane."""
 
     url: str
+    _pointed: Any = None  # the settings of the test whose clients talk to it
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         with httpx.Client(
@@ -40,6 +45,9 @@ class Sandbox:
         self.control("POST", "/clock", {"advance": seconds})
 
     def fault(self, **fault: Any) -> None:
+        """Let something go wrong; for one who is to hang, this test's clients wait no longer."""
+        if self._pointed is not None and fault.get("kind", "").startswith("hang"):
+            self._pointed.VENDOR_TOTAL_SECONDS = IMPATIENT_SECONDS
         self.control("POST", "/faults", fault)
 
     def effects(self, kind: str) -> list[dict[str, Any]]:
@@ -84,7 +92,8 @@ class Sandbox:
         settings.ALPACA_BROKER_URL = f"{self.url}/alpaca/broker"
         settings.ALPACA_DATA_URL = f"{self.url}/alpaca/data"
         settings.PLAID_URL = f"{self.url}/plaid"
-        settings.VENDOR_TOTAL_SECONDS = 0.5
+        settings.VENDOR_TOTAL_SECONDS = PATIENT_SECONDS
+        self._pointed = settings
 
 
 @contextmanager

@@ -8,16 +8,8 @@ from django.utils import timezone
 
 from core.auth import Kind, api_keys
 from core.auth.sockets import authenticate_token
-from core.tests.issuer import serving
 
 pytestmark = [pytest.mark.urls("core.tests.urls"), pytest.mark.django_db]
-
-
-@pytest.fixture
-def issuer(settings):
-    with serving() as issuer:
-        settings.SUPABASE_URL = issuer.url
-        yield issuer
 
 
 @pytest.fixture

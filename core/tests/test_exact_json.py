@@ -89,7 +89,7 @@ class TestLoads:
         started = time.monotonic()
         with pytest.raises(NotStrictJson):
             exact_json.loads(body)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10  # squared it would take minutes
 
     @given(st.binary(max_size=200))
     def test_never_fails_otherwise(self, body):

@@ -1,6 +1,7 @@
 """A vendor's stream is read without waiting for us, and kept without losing or repeating."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -154,6 +155,9 @@ class TestKeeping:
         class Stuck(Listener):
             def on_kept(self):
                 super().on_kept()
+                ends = time.monotonic() + 10
+                while endless.told <= feeds.READ_AHEAD and time.monotonic() < ends:
+                    endless.is_told.wait(0.01)
                 assert not endless.is_told.wait(0.3)
                 self.told = endless.told
                 streams.ask_all_to_stop()

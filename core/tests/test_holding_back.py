@@ -11,7 +11,6 @@ from core.intents.models import IntentStep
 from core.intents.states import IntentState
 from core.tests.parcels import ParcelCourier, Vendor, new_parcel, parcel_table, pass_time
 
-AT = datetime.now(UTC).replace(microsecond=0)
 S = IntentState
 UNCLEAR = VendorUnclear("post", "no answer")
 AWAY = VendorUnavailable("post", "not connected")
@@ -27,11 +26,11 @@ def _table(db):
 
 
 def send(parcel, courier):
-    return sending.send_once(parcel.pk, through=courier, at=AT)
+    return sending.send_once(parcel.pk, through=courier, at=datetime.now(UTC))
 
 
 def sweep(courier):
-    return sweeping.sweep(through=courier, at=AT)
+    return sweeping.sweep(through=courier, at=datetime.now(UTC))
 
 
 def states_of(parcel):

@@ -15,7 +15,6 @@ from core.intents.models import IntentStep
 from core.intents.states import SETTLED, TRANSITIONS, IllegalMove, IntentState
 from core.tests.parcels import Parcel, ParcelCourier, Vendor, new_parcel, parcel_table, pass_time
 
-AT = datetime.now(UTC).replace(microsecond=0)
 S = IntentState
 UNCLEAR = VendorUnclear("post", "no answer")
 AWAY = VendorUnavailable("post", "not connected")
@@ -31,11 +30,11 @@ def _table(db):
 
 
 def send(parcel, courier):
-    return sending.send_once(parcel.pk, through=courier, at=AT)
+    return sending.send_once(parcel.pk, through=courier, at=datetime.now(UTC))
 
 
 def sweep(courier):
-    return sweeping.sweep(through=courier, at=AT)
+    return sweeping.sweep(through=courier, at=datetime.now(UTC))
 
 
 def states_of(parcel):
@@ -101,7 +100,7 @@ class TestSendOnce:
 
     def test_the_secret_is_erased_once_sent(self):
         parcel = new_parcel()
-        parcel.seal_payload(b"078051120", at=AT)
+        parcel.seal_payload(b"078051120", at=datetime.now(UTC))
         parcel.save()
 
         assert b"078051120" not in bytes(parcel.sealed_payload or b"")
@@ -239,31 +238,33 @@ class TestReview:
     def test_what_turns_up_late_is_found_without_a_person(self, courier, missing):
         courier.vendor.parcels.append(str(missing.pk))
 
-        assert sweeping.look_again(through=courier, at=AT) == 1
+        assert sweeping.look_again(through=courier, at=datetime.now(UTC)) == 1
 
         missing.refresh_from_db()
         assert (missing.state, missing.vendor_id) == ("ACCEPTED", f"v-{missing.pk}")
 
     def test_looks_again_only_every_ten_minutes(self, courier, missing):
-        assert sweeping.look_again(through=courier, at=AT) == 1
-        assert sweeping.look_again(through=courier, at=AT) == 0
+        assert sweeping.look_again(through=courier, at=datetime.now(UTC)) == 1
+        assert sweeping.look_again(through=courier, at=datetime.now(UTC)) == 0
         pass_time(601)
 
-        assert sweeping.look_again(through=courier, at=AT) == 1
+        assert sweeping.look_again(through=courier, at=datetime.now(UTC)) == 1
         missing.refresh_from_db()
         assert (missing.state, courier.vendor.looks) == ("NEEDS_REVIEW", 5)
 
     def test_after_days_only_people_look(self, courier, missing):
         pass_time(3 * 24 * 3600)
 
-        assert sweeping.look_again(through=courier, at=AT) == 0
-        assert sending.dismiss(missing.pk, through=courier, at=AT).state == "REJECTED"
+        assert sweeping.look_again(through=courier, at=datetime.now(UTC)) == 0
+        assert (
+            sending.dismiss(missing.pk, through=courier, at=datetime.now(UTC)).state == "REJECTED"
+        )
 
     def test_only_what_is_under_review_can_be_dismissed(self):
         courier = ParcelCourier(Vendor())
         parcel = send(new_parcel(), courier)
 
-        assert sending.dismiss(parcel.pk, through=courier, at=AT).state == "ACCEPTED"
+        assert sending.dismiss(parcel.pk, through=courier, at=datetime.now(UTC)).state == "ACCEPTED"
 
 
 class LateNo(ParcelCourier):
@@ -333,7 +334,7 @@ class TestLocksAbove:
         assert self.order(lost, sweep) == ["above", "row"]
 
         def dismiss(courier):
-            sending.dismiss(parcel.pk, through=courier, at=AT)
+            sending.dismiss(parcel.pk, through=courier, at=datetime.now(UTC))
 
         assert self.order(lost, dismiss) == ["above", "row"]
 
@@ -380,6 +381,6 @@ class TestTable:
         parcel = Parcel(state=before)
 
         with pytest.raises(IllegalMove):
-            parcel.advance(to, at=AT)
+            parcel.advance(to, at=datetime.now(UTC))
 
         assert parcel.state == before

@@ -1,6 +1,8 @@
 """Exact windows: per credential, per network, and what happens when nobody can count."""
 
+import asyncio
 import json
+import statistics
 import threading
 import time
 from collections.abc import Awaitable
@@ -288,6 +290,14 @@ class TestSockets:
         assert opened == [["welcome"], ["welcome"], ["websocket.accept", 4429]]
         assert await _handshake("203.0.113.2") == ["welcome"]
 
+    async def test_of_those_that_come_together_as_many_are_let_in_as_may(self, limit):
+        limit(sockets="3/hour")
+        networks = ["203.0.113.1", "203.0.113.2"] * 5
+        opened = await asyncio.gather(*map(_handshake, networks))
+        let_in = [network for network, told in zip(networks, opened, strict=True) if not told[1:]]
+        assert let_in == ["203.0.113.1", "203.0.113.2"] * 3
+        assert {tuple(told) for told in opened} == {("welcome",), ("websocket.accept", 4429)}
+
     async def test_a_forged_forwarded_address_gains_nothing(self, limit):
         limit(sockets="1/hour")
         forged = [(b"x-forwarded-for", b"6.6.6.%d" % index) for index in range(3)]
@@ -330,7 +340,7 @@ class TestRedisAway:
         door.block()
         took = [_timed(lambda: ada.get("/things")) for _ in range(10)]
         assert took[0] >= 0.2
-        assert sum(took[1:]) / len(took[1:]) < 0.1
+        assert statistics.median(took[1:]) < took[0] / 2
         assert door.visits == 2  # one before, one that hung
         assert post(ada, "/payments").status_code == HTTPStatus.SERVICE_UNAVAILABLE
 

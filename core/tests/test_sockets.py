@@ -1,51 +1,134 @@
 """What sockets share: how long they may stay, and one of everything in each loop."""
 
 import asyncio
+import weakref
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
-from core.auth import api_keys
-from core.ids import new_id
+from core.auth import Kind, Principal, api_keys
+from core.auth.sockets import Admission, NamedAccount
+from core.errors import ServiceBusy
 from core.sockets import codes
 from core.sockets.loops import PerLoop
-from core.sockets.seats import Guest
+from core.sockets.owners import OwnerWatch
+from core.sockets.seats import Guest, Seat, Seats
 from core.sockets.stays import staying
+from core.sockets.visits import Credential, Refused, Visit
 from core.threads import in_database
 
 
 class FakeSocket:
-    """Notes with which code it was ended, and when."""
+    """Notes what it was sent, and with which code it was ended."""
 
     def __init__(self):
+        self.sent = []
         self.ended = []
+        self.is_ended = asyncio.Event()
 
     def is_writable(self):
         return not self.ended
 
     def try_send(self, text):
+        if self.is_writable():
+            self.sent.append(text)
         return self.is_writable()
 
     def end(self, code):
         self.ended.append(code)
+        self.is_ended.set()
 
 
-def guest(**known):
-    return Guest(account_id=new_id(), owner="somebody", **known)
+async def until_one_has_ended(*sockets):
+    waits = [asyncio.ensure_future(socket.is_ended.wait()) for socket in sockets]
+    await asyncio.wait(waits, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def guest(*, key_id=None, **known):
+    kind = Kind.CUSTOMER if key_id is None else Kind.SERVICE
+    principal = Principal(kind=kind, key_id=key_id)
+    return Guest(Admission(principal, "somebody"), **known)
+
+
+class TestHeartbeats:
+    @pytest.fixture
+    def seats(self, settings):
+        settings.HEARTBEAT_INTERVAL = 20
+        return Seats()
+
+    def add(self, seats, *, beat_at):
+        seat = Seat(guest=guest(), socket=FakeSocket())
+        seats.add(seat, beat_at=beat_at)
+        return seat
+
+    def heard(self, seats, seat, *, times):
+        """Say at which of these times it was told something."""
+        told = []
+        for now in times:
+            before = len(seat.socket.sent)
+            seats.beat(b"there", now=now)
+            told += [now] * (len(seat.socket.sent) - before)
+        return told
+
+    def test_everybody_hears_them_in_their_own_rhythm(self, seats):
+        late, soon = self.add(seats, beat_at=15), self.add(seats, beat_at=5)
+
+        assert self.heard(seats, soon, times=range(0, 50, 5)) == [5, 25, 45]
+        assert len(late.socket.sent) == 2
+
+    def test_two_of_one_moment_both_hear_them(self, seats):
+        both = [self.add(seats, beat_at=5) for _ in range(2)]
+
+        seats.beat(b"there", now=5)
+
+        assert [seat.socket.sent for seat in both] == [[b"there"]] * 2
+
+    def test_who_left_hears_none(self, seats):
+        gone, stays = self.add(seats, beat_at=5), self.add(seats, beat_at=6)
+        seats.remove(gone)
+
+        seats.beat(b"there", now=30)
+
+        assert (gone.socket.sent, stays.socket.sent) == ([], [b"there"])
+
+    def test_nothing_is_kept_of_who_left(self, seats):
+        gone = self.add(seats, beat_at=5)
+        seat = weakref.ref(gone.socket)
+        seats.remove(gone)
+
+        del gone
+        assert seat() is None
+
+    def test_with_no_time_between_them_each_look_sends_one(self, seats, settings):
+        settings.HEARTBEAT_INTERVAL = 0
+        seat = self.add(seats, beat_at=5)
+
+        assert self.heard(seats, seat, times=[5, 6]) == [5, 6]
+
+    def test_who_is_behind_hears_none_until_it_can_read_again(self, seats):
+        seat = self.add(seats, beat_at=5)
+        seats.note_behind(seat, now=4)
+
+        assert self.heard(seats, seat, times=[5, 25]) == []
+
+        seats.send(seat, b"news", now=30)
+        assert self.heard(seats, seat, times=[40, 45, 64, 65]) == [45, 65]
 
 
 class TestExpiry:
     def test_ends_the_socket_at_its_time_and_not_before(self):
         async def run():
-            socket, at = FakeSocket(), asyncio.get_running_loop().time() + 0.2
+            loop = asyncio.get_running_loop()
+            socket, at = FakeSocket(), loop.time() + 0.2
             with staying(guest(expires_at=at, shown_out_with=4001), socket):
-                await asyncio.sleep(0.1)
-                before = list(socket.ended)
-                await asyncio.sleep(0.15)
-                return before, socket.ended
+                await until_one_has_ended(socket)
+                return loop.time() >= at, socket.ended
 
-        assert asyncio.run(run()) == ([], [4001])
+        assert asyncio.run(run()) == (True, [4001])
 
     def test_does_not_reach_a_socket_that_has_left(self):
         async def run():
@@ -65,6 +148,34 @@ class TestExpiry:
                 return socket.ended
 
         assert asyncio.run(run()) == [codes.UNAUTHENTICATED]
+
+
+class TestOwnership:
+    def test_is_asked_about_of_everybody_however_many_notices_come(self, settings):
+        settings.SOCKET_RECHECK_SECONDS = 0.1
+        noisy, quiet = uuid4(), uuid4()
+        seen = [NamedAccount(noisy, "", "alice"), NamedAccount(quiet, "", "bob")]
+        seats = Seats()
+
+        async def owners_of(account_ids):
+            now = {noisy: "alice", quiet: "carol"}
+            return {account_id: now[account_id] for account_id in account_ids}
+
+        async def run():
+            sockets = []
+            for account in seen:
+                admission = Admission(Principal(kind=Kind.CUSTOMER), "x", (account,))
+                seats.add(Seat(guest=Guest(admission), socket=FakeSocket()), beat_at=0)
+                sockets.append(seats.of(account.account_id)[0].socket)
+            watch = OwnerWatch(seats, owners_of)
+            watching = asyncio.create_task(watch.run())
+            for _ in range(30):
+                watch.doubt([noisy])
+                await asyncio.sleep(0.02)
+            watching.cancel()
+            return [socket.ended[:1] for socket in sockets]
+
+        assert asyncio.run(run()) == [[], [codes.NOT_YOURS]]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -87,7 +198,8 @@ class TestRevocation:
             await asyncio.sleep(0.15)
             assert [socket.ended for socket in sockets] == [[]] * len(guests)
             await in_database(change)
-            await asyncio.sleep(0.3)
+            await until_one_has_ended(*sockets)
+            await asyncio.sleep(0.1)
             ended = [socket.ended[:1] for socket in sockets]
             for stay in stays:
                 stay.__exit__(None, None, None)
@@ -127,3 +239,26 @@ def test_every_loop_has_its_own():
 
     assert one is same
     assert other is not one
+
+
+def test_one_that_is_behind_can_renew_and_one_that_has_left_is_not_let_in():
+    class Behind(FakeSocket):
+        def is_writable(self):
+            return False
+
+    async def ask(wish, *, is_wanted):
+        if not is_wanted():
+            raise ServiceBusy
+        return Admission(Principal(kind=Kind.CUSTOMER, user_id=wish.token), "somebody")
+
+    async def run():
+        scope = {"url_route": {"kwargs": {"account_id": "one"}}}
+        visit = Visit(scope, FakeSocket(), Credential("old"))
+        await visit.admit(ask, scope="portfolio:read")
+        visit.socket = Behind()
+        renewed = await visit.admit_again("new", act_for=None)
+        with pytest.raises(Refused) as sent_away:
+            await Visit(scope, Behind(), Credential("old")).admit(ask, scope="portfolio:read")
+        return renewed.admission.principal.user_id, sent_away.value.code
+
+    assert asyncio.run(run()) == ("new", codes.TRY_LATER)

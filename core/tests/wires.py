@@ -13,11 +13,19 @@ def answer(status: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def _piece(connection: socket.socket) -> bytes:
+    """Read what came; a client that gave up has nothing more to say, however often it is asked."""
+    piece = connection.recv(65536)
+    if not piece:
+        raise ConnectionAbortedError
+    return piece
+
+
 def _whole(connection: socket.socket) -> bytes:
     """Read one request with its body, which may come in pieces."""
     request = b""
     while b"\r\n\r\n" not in request:
-        request += connection.recv(65536)
+        request += _piece(connection)
     head, _, body = request.partition(b"\r\n\r\n")
     sizes = [
         int(line.split(b":")[1])
@@ -25,7 +33,7 @@ def _whole(connection: socket.socket) -> bytes:
         if line.startswith(b"content-length:")
     ]
     while len(body) < sum(sizes):
-        body += connection.recv(65536)
+        body += _piece(connection)
     return head + b"\r\n\r\n" + body
 
 
@@ -45,9 +53,9 @@ def vendor(behaviour: Behaviour) -> Iterator[tuple[str, list[bytes]]]:
 
     def handle(connection: socket.socket) -> None:
         with connection:
-            request = _whole(connection)
-            requests.append(request)
             try:
+                request = _whole(connection)
+                requests.append(request)
                 behaviour(connection, request)
             except OSError:
                 return
@@ -56,4 +64,5 @@ def vendor(behaviour: Behaviour) -> Iterator[tuple[str, list[bytes]]]:
     try:
         yield f"http://127.0.0.1:{server.getsockname()[1]}", requests
     finally:
+        server.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
         server.close()

@@ -1,12 +1,13 @@
 /** The console page: shows one account and lets its owner trade, ask and approve. */
 
-import { LiveAccount } from "./live.js";
+import { LiveClient } from "../clients/clera-live.js";
 
 const find = (id) => document.getElementById(id);
 const dollars = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
 let held = null; // the token and when it ends
 let account = null;
 let live = null;
+let shownRevision = null; // of what the tables show
 
 async function token() {
   if (held && held.until > Date.now()) return held.text;
@@ -48,20 +49,21 @@ function signed(value) {
   return value === null || value === undefined ? "—" : dollars.format(Number(value));
 }
 
-function showValue(message) {
-  const before = Number(find("value").dataset.raw || message.raw_value);
-  find("value").textContent = dollars.format(message.raw_value);
-  find("value").dataset.raw = message.raw_value;
-  find("value").dataset.move = message.raw_value > before ? "up" : message.raw_value < before ? "down" : "";
-  find("today").textContent = message.today_return;
-  find("today").className = message.raw_return >= 0 ? "up" : "down";
-  find("as-of").textContent = message.as_of ? `prices of ${new Date(message.as_of).toLocaleTimeString()}` : "";
-  if (message.type === "snapshot") refresh();
+function showValue(value) {
+  const before = Number(find("value").dataset.raw || value.raw_value);
+  find("value").textContent = signed(value.raw_value);
+  find("value").dataset.raw = value.raw_value ?? "";
+  find("value").dataset.move = value.raw_value > before ? "up" : value.raw_value < before ? "down" : "";
+  find("today").textContent = value.today_return ?? "—";
+  find("today").className = value.raw_return >= 0 ? "up" : "down";
+  find("as-of").textContent = value.as_of ? `prices of ${new Date(value.as_of).toLocaleTimeString()}` : "";
+  if (value.revision !== shownRevision) refresh().catch(() => {}); // it is asked again soon
+  shownRevision = value.revision;
 }
 
-function showState(state, code) {
+function showState(state, problem) {
   find("state").textContent = { live: "live", stale: "prices are old", connecting: "connecting…",
-    refused: `refused (${code})` }[state];
+    polling: "live, every few seconds", refused: `refused (${problem?.code})`, stopped: "stopped" }[state];
   find("state").dataset.state = state;
 }
 
@@ -159,7 +161,7 @@ async function start() {
   }
   account = own.id;
   find("account").textContent = own.account_number ?? own.id;
-  live = new LiveAccount({ accountId: account, token, onValue: showValue, onState: showState });
+  live = new LiveClient({ account, token, onValue: showValue, onState: showState });
   live.start();
   setInterval(() => document.hidden || refresh().catch(() => {}), 5000);
 }

@@ -1,0 +1,58 @@
+"""Which queue each task goes to, and when beat starts which (ADR 16: schedules are code)."""
+
+ROUTES = {
+    "accounts.sweep_applications": {"queue": "money"},
+    "accounts.sweep_changes": {"queue": "money"},
+    "accounts.sweep_documents": {"queue": "money"},
+    "closure.*": {"queue": "money"},
+    "funding.*": {"queue": "money"},
+    "ledger.*": {"queue": "money"},
+    "trading.*": {"queue": "money"},
+    "agents.*": {"queue": "agents"},
+    "chat.answer_message": {"queue": "agents"},
+    "*.follow_*": {"queue": "streams"},
+    "core.beat_heartbeat_agents": {"queue": "agents"},
+    "core.beat_heartbeat_money": {"queue": "money"},
+    "core.beat_heartbeat_streams": {"queue": "streams"},
+}
+
+_STREAM = {"expires": 9, "queue": "streams"}
+BEAT = {
+    "sweep applications": {"task": "accounts.sweep_applications", "schedule": 5.0},
+    "sweep changes": {"task": "accounts.sweep_changes", "schedule": 5.0},
+    "sweep documents": {"task": "accounts.sweep_documents", "schedule": 5.0},
+    "sweep mirror": {"task": "accounts.sweep_mirror", "schedule": 30.0},
+    "extend audit": {"task": "core.extend_audit", "schedule": 2.0},
+    "anchor audit": {"task": "core.anchor_audit", "schedule": 24 * 3600.0},
+    "sweep relationships": {"task": "funding.sweep_relationships", "schedule": 5.0},
+    "sweep removals": {"task": "funding.sweep_removals", "schedule": 5.0},
+    "withdraw verdicts": {"task": "funding.withdraw_verdicts", "schedule": 30.0},
+    "sweep cancellations": {"task": "funding.sweep_cancellations", "schedule": 5.0},
+    "sweep transfers": {"task": "funding.sweep_transfers", "schedule": 5.0},
+    "sweep links": {"task": "funding.sweep_links", "schedule": 5.0},
+    "refresh items": {"task": "funding.refresh_items", "schedule": 60.0},
+    "sweep orders": {"task": "trading.sweep_orders", "schedule": 5.0},
+    "release held orders": {"task": "trading.release_held", "schedule": 5.0},
+    "expire proposals": {"task": "trading.expire_proposals", "schedule": 5.0},
+    "sweep closures": {"task": "closure.sweep_closures", "schedule": 10.0},
+    "sweep runs": {"task": "chat.sweep_runs", "schedule": 10.0},
+    "heal": {"task": "trading.heal_accounts", "schedule": 60.0},
+    "refresh accounts": {"task": "accounts.refresh_accounts", "schedule": 30.0},
+    "refresh relationships": {"task": "funding.refresh_relationships", "schedule": 30.0},
+    "compare ledgers": {"task": "ledger.compare_due", "schedule": 30.0},
+    "refresh transfers": {"task": "funding.refresh_transfers", "schedule": 30.0},
+    "refresh instruments": {"task": "market.refresh_instruments", "schedule": 6 * 3600.0},
+    # Most times there is nothing to do: it reads once a day, and soon after the first start.
+    "refresh calendar": {"task": "market.refresh_calendar", "schedule": 300.0},
+    "value book": {"task": "portfolio.value_book", "schedule": 60.0},
+    "want held prices": {"task": "portfolio.want_held_prices", "schedule": 60.0},
+    # More often than the others: whoever hears it first after a crash of a whole host stands by.
+    "follow prices": {"task": "market.follow_prices", "schedule": 3.0, "options": _STREAM},
+    "follow accounts": {"task": "accounts.follow_events", "schedule": 10.0, "options": _STREAM},
+    "follow funding": {"task": "funding.follow_events", "schedule": 10.0, "options": _STREAM},
+    "follow ledger": {"task": "ledger.follow_events", "schedule": 10.0, "options": _STREAM},
+    "follow trades": {"task": "trading.follow_events", "schedule": 10.0, "options": _STREAM},
+    "heartbeat": {"task": "core.beat_heartbeat", "schedule": 5.0},
+    "heartbeat money": {"task": "core.beat_heartbeat_money", "schedule": 5.0},
+    "heartbeat agents": {"task": "core.beat_heartbeat_agents", "schedule": 5.0},
+}
