@@ -130,7 +130,7 @@ def approve(*, principal: Principal, proposal_id: UUID, shown_hash: str, at: dat
             return _carry_out(proposal, principal, prices, trusts_holdings=trusts_holdings, at=at)
 
     try:
-        decided = orders.with_known_holdings(seen.account_id, decide, at=at)
+        decided = orders.with_known_holdings(decide, at=at)
     except _LineRefused as refused:
         raise _noted(seen, principal, refused, at=at) from refused
     if decided.problem is not None:

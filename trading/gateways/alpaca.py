@@ -17,6 +17,7 @@ from trading.gateways import (
     TradeNews,
     Unreadable,
     bodies,
+    coins,
     shares,
 )
 from trading.tickets import Changes, Ticket
@@ -223,10 +224,11 @@ def _position(item: Any) -> BrokerPosition:
     quantity = _number(item, "qty")
     available = _optional(item, "qty_available")
     marginable = item.get("asset_marginable")
+    asset_class = str(item.get("asset_class") or "")
     return BrokerPosition(
-        symbol=str(item["symbol"]),
+        symbol=coins.with_slash(str(item["symbol"]), asset_class=asset_class),
         asset_id=str(item.get("asset_id") or ""),
-        asset_class=str(item.get("asset_class") or ""),
+        asset_class=asset_class,
         exchange=str(item.get("exchange") or ""),
         quantity=quantity,
         available_quantity=quantity if available is None else available,

@@ -21,7 +21,7 @@ from trading.gateways import (
 from trading.states import LIVE, TERMINAL, OrderClass, OrderType, Side, is_open
 from trading.tickets import Changes, Ticket
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 AT = "2026-11-23T15:00:00Z"
 
 
@@ -39,11 +39,12 @@ class FakeBroker:
     Takes each id once, and fills only when told to.
 
     `submitted` lists every call that arrived, `orders` what it has taken. `cash` and `positions`
-    belong to every account alike.
+    belong to every account alike; `multipliers` says what one contract of a symbol stands for.
     """
 
     cash: Decimal = Decimal("1000.00")
     positions: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    multipliers: dict[str, Decimal] = field(default_factory=dict)
     orders: dict[str, BrokerOrder] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
@@ -101,10 +102,13 @@ class FakeBroker:
             sign = 1 if ticket.is_buy else -1
             held, cost = self.positions.get(ticket.symbol, (ZERO, ZERO))
             left = held + sign * quantity
-            self.positions[ticket.symbol] = (left, cost + sign * quantity * price)
+            value = quantity * price * self.multipliers.get(ticket.symbol, ONE)
+            # A sale takes its part of the cost along, as the broker's own average says.
+            moved = value if ticket.is_buy else cost * quantity / held if held else value
+            self.positions[ticket.symbol] = (left, cost + sign * moved)
             if not left:
                 del self.positions[ticket.symbol]
-            self.cash -= sign * quantity * price
+            self.cash -= sign * value
             return self.tell(
                 client_order_id,
                 "fill" if is_whole else "partial_fill",
@@ -214,7 +218,7 @@ class FakeBroker:
                 exchange="NASDAQ",
                 quantity=quantity,
                 available_quantity=quantity,
-                average_entry_price=cost / quantity,
+                average_entry_price=cost / (quantity * self.multipliers.get(symbol, ONE)),
                 cost_basis=cost,
                 is_marginable=True,
                 previous_close=None,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.errors import VendorUnavailable
 from core.money import Money, NotAnAmount, Quantity
 from core.vendors import alpaca
-from trading.gateways import BrokerShares, Unreadable
+from trading.gateways import BrokerShares, Unreadable, coins
 from trading.states import MovementKind
 
 PAGE: Final = 100
@@ -81,7 +81,7 @@ def _line(line: Mapping[str, Any]) -> BrokerShares | None:
         activity_id=str(line["id"])[:_LONGEST],
         activity_type=activity_type,
         kind=kind,
-        symbol=str(line["symbol"])[:32],
+        symbol=coins.with_slash(str(line["symbol"]))[:32],
         quantity=Quantity(quantity).amount,
         at=at,
         cost=_cost(line, kind, quantity),

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from trading.lots import choosing, wash
-from trading.lots.cents import CENT, NANO, ZERO, spread, value_of
+from trading.lots.cents import CENT, NANO, ZERO, spread
 from trading.lots.dates import day_of, first_near, term_of
 from trading.lots.happenings import Fill, Happening, Movement, in_order
 from trading.lots.records import Closing, Lot
@@ -62,7 +62,7 @@ class Book:
     # Trades
 
     def _buy(self, fill: Fill) -> None:
-        cost = value_of(fill.quantity, fill.price)
+        cost = fill.value
         lot = Lot(
             id=fill.lot_id,
             root_id=fill.lot_id,
@@ -93,7 +93,7 @@ class Book:
         taken = self._choose(fill)
         left = fill.quantity - sum((quantity for _, quantity in taken), ZERO)
         weights = [quantity for _, quantity in taken] + ([left] if left else [])
-        proceeds = spread(value_of(fill.quantity, fill.price), weights, unit=CENT)
+        proceeds = spread(fill.value, weights, unit=CENT)
         closings = [
             self._close(lot, quantity, dollars, fill)
             for (lot, quantity), dollars in zip(taken, proceeds, strict=False)

@@ -11,9 +11,10 @@ ZERO: Final = Decimal(0)
 _WIDE: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 
 
-def value_of(quantity: Decimal, price: Decimal) -> Decimal:
+def value_of(quantity: Decimal, price: Decimal, multiplier: Decimal) -> Decimal:
     """Multiply, rounded half to even to whole cents as the cash ledger does."""
-    return _WIDE.multiply(quantity, price).quantize(CENT, context=_WIDE)
+    exact = _WIDE.multiply(_WIDE.multiply(quantity, price), multiplier)
+    return exact.quantize(CENT, context=_WIDE)
 
 
 def part_of(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from trading.lots.cents import value_of
 from trading.states import BasisSource, LotMethod, MovementKind
 from trading.tickets import LotChoice
 
+_ONE: Final = Decimal(1)
 _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 Key = tuple[datetime, int, str]
 
@@ -21,6 +23,7 @@ class Fill:
 
     `name` is the broker's, so that two at the same moment have one order whoever came first.
     `lot_id` is the lot that a purchase opens; `method` and `choices` say which ones a sale takes.
+    Each share or contract stands for `multiplier` of what `price` is told for.
     """
 
     name: str
@@ -32,9 +35,15 @@ class Fill:
     quantity: Decimal
     price: Decimal
     at: datetime
+    multiplier: Decimal = _ONE
     method: LotMethod = LotMethod.FIFO
     choices: tuple[LotChoice, ...] = ()
     basis_source: BasisSource = BasisSource.TRADE
+
+    @property
+    def value(self) -> Decimal:
+        """What was paid, or brought, in whole cents."""
+        return value_of(self.quantity, self.price, self.multiplier)
 
     @property
     def key(self) -> Key:

@@ -44,27 +44,39 @@ class Position(CustomerOwned):
 
     # Mutators
 
-    def book(self, *, is_buy: bool, quantity: Decimal, price: Decimal, was_held_back: bool) -> None:
+    def book(
+        self,
+        *,
+        is_buy: bool,
+        quantity: Decimal,
+        price: Decimal,
+        multiplier: Decimal,
+        was_held_back: bool,
+    ) -> None:
         """
         Move by one fill; a purchase moves the average price, a sale does not.
 
-        `was_held_back` says that the shares sold are already missing from what is available.
+        The average is of what prices are told for, of which each share or contract stands for
+        `multiplier`; the cost is of all. `was_held_back` says that the shares sold are already
+        missing from what is available.
         """
-        amount = (Quantity(quantity) * Price(price)).to_nine_places()
+        amount = (Quantity(quantity) * Price(price)).times(multiplier).to_nine_places()
         if is_buy:
             self.quantity += quantity
             self.available_quantity += quantity
             self.cost_basis += amount
             if self.quantity > 0:
-                self.average_entry_price = round(self.cost_basis / self.quantity, 9)
+                self.average_entry_price = round(self.cost_basis / (self.quantity * multiplier), 9)
         else:
             self.quantity -= quantity
             if not was_held_back:
                 self.available_quantity -= quantity
-            self.cost_basis = round(self.average_entry_price * self.quantity, 9)
+            self.cost_basis = round(self.average_entry_price * self.quantity * multiplier, 9)
         self.updated_at = Now()
 
-    def take_back(self, *, is_buy: bool, quantity: Decimal, value: Decimal) -> None:
+    def take_back(
+        self, *, is_buy: bool, quantity: Decimal, value: Decimal, multiplier: Decimal
+    ) -> None:
         """Undo so many shares of a purchase or a sale that were worth so much."""
         change = -quantity if is_buy else quantity
         self.quantity += change
@@ -72,9 +84,10 @@ class Position(CustomerOwned):
         if is_buy:
             self.cost_basis = round(self.cost_basis - value, 9)
             if self.quantity > 0:
-                self.average_entry_price = round(max(self.cost_basis, ZERO) / self.quantity, 9)
+                cost, all_of_it = max(self.cost_basis, ZERO), self.quantity * multiplier
+                self.average_entry_price = round(cost / all_of_it, 9)
         else:
-            self.cost_basis = round(self.average_entry_price * self.quantity, 9)
+            self.cost_basis = round(self.average_entry_price * self.quantity * multiplier, 9)
         self.updated_at = Now()
 
 
@@ -111,13 +124,21 @@ class CashBalance(CustomerOwned):
 
     # Mutators
 
-    def book(self, *, is_buy: bool, quantity: Decimal, price: Decimal, was_reserved: bool) -> None:
+    def book(
+        self,
+        *,
+        is_buy: bool,
+        quantity: Decimal,
+        price: Decimal,
+        multiplier: Decimal,
+        was_reserved: bool,
+    ) -> None:
         """
         Move by one fill and save.
 
         `was_reserved` says that the stored buying power does not contain the order yet.
         """
-        amount = (Quantity(quantity) * Price(price)).to_money().amount
+        amount = (Quantity(quantity) * Price(price)).times(multiplier).to_money().amount
         if is_buy:
             self.cash -= amount
             if was_reserved:

@@ -37,11 +37,13 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What matters of an instrument."""
+    """What matters of an instrument; one of a contract stands for more, or less, than one."""
 
     is_tradable: bool
     is_fractionable: bool
     is_halted: bool = False
+    is_coin: bool = False
+    is_contract: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ the order, or ours.
 | lots_*                                                            | ours       | shape    |
 | account_not_active, symbol_unknown, symbol_not_tradable           | broker     | standing |
 | account_frozen, account_closing, trading_halted, symbol_halted,   | ours       | standing |
-| symbol_restricted                                                 |            |          |
+| symbol_restricted, coins_not_traded, contracts_not_traded         |            |          |
 | sub_penny, not_fractionable, fraction_needs_day, fraction_type,   | broker     | kinds    |
 | time_in_force_unfit, extended_hours_unfit, class_* (but for       |            |          |
 | class_side), exits_crossed, replace_*                             |            |          |

@@ -33,6 +33,20 @@ def _switch(_ticket: Ticket, facts: Facts) -> Refusal | None:
     return "trading_halted", "account_id", "New orders are stopped for now; try again later."
 
 
+def _kind(ticket: Ticket, facts: Facts) -> Refusal | None:
+    """Refuse what is held and valued here, and not traded."""
+    traits = facts.instrument
+    if traits is not None and traits.is_coin:
+        # Their orders know no sessions and no day, which all rules and waiting here rest on.
+        detail = f"{ticket.symbol} is a coin; coins are not traded here."
+        return "coins_not_traded", "ticker", detail
+    if traits is not None and traits.is_contract:
+        # Limits, holds and what is under way weigh an order as price times size, which it is not.
+        detail = f"{ticket.symbol} is a contract; contracts are not traded here."
+        return "contracts_not_traded", "ticker", detail
+    return None
+
+
 def _instrument(ticket: Ticket, facts: Facts) -> Refusal | None:
     if facts.instrument is None:
         return "symbol_unknown", "ticker", f"{ticket.symbol} is not a symbol we know."
@@ -82,5 +96,5 @@ def _daily_orders(_ticket: Ticket, facts: Facts) -> Refusal | None:
     return "daily_orders", "account_id", detail
 
 
-PLACE: Final[tuple[Rule, ...]] = (_account, _closing, _switch, _instrument)
+PLACE: Final[tuple[Rule, ...]] = (_account, _closing, _switch, _kind, _instrument)
 TURN: Final[tuple[Rule, ...]] = (_session, _twin, _open_orders, _daily_orders)

@@ -9,7 +9,6 @@ from trading.selectors.holdings import (
     Traded,
     get_balance,
     get_cash,
-    holdings_of,
     list_held_symbols,
     list_positions,
     list_priced_positions,
@@ -31,9 +30,12 @@ from trading.selectors.proposals import (
     list_proposals_of_runs,
 )
 from trading.selectors.sessions import MarketStatus, get_market_status
+from trading.selectors.today import changed_since, holdings_today
+from trading.selectors.whole_book import BookPart, list_book_symbols, read_book
 
 __all__ = [
     "Balance",
+    "BookPart",
     "Holding",
     "Holdings",
     "MarketStatus",
@@ -42,6 +44,7 @@ __all__ = [
     "OrderHistory",
     "PricedPosition",
     "Traded",
+    "changed_since",
     "facts_for",
     "get_balance",
     "get_cash",
@@ -49,8 +52,9 @@ __all__ = [
     "get_market_status",
     "get_order",
     "get_proposal",
-    "holdings_of",
+    "holdings_today",
     "limits",
+    "list_book_symbols",
     "list_held_symbols",
     "list_orders",
     "list_pending",
@@ -59,5 +63,6 @@ __all__ = [
     "list_proposals",
     "list_proposals_of_runs",
     "look_at_market",
+    "read_book",
     "traded_since",
 ]

@@ -1,4 +1,4 @@
-"""What the risk rules weigh, read under the account's lock in a handful of statements."""
+"""What the risk rules weigh, read under the account's lock in one statement."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from ledger import selectors as ledger
 from trading.models import Order
 from trading.risk import Facts, Used
-from trading.selectors import switches, under_way
-from trading.selectors.limits import limits
+from trading.selectors import under_way
+from trading.selectors.limits import limits_among
 from trading.selectors.market import MarketView
 from trading.selectors.under_way import UnderWay
 from trading.states import Source
@@ -41,30 +41,33 @@ def facts_for(
         broker whose place the ticket takes, or one that was held here and is judged anew.
     :param minds_twins: whether the same order a moment ago counts against it.
     """
-    released_id = released.pk if released else None
     found = under_way.read(
-        account.pk, ticket, released_id=released_id, minds_twins=minds_twins, at=at
+        account.pk,
+        ticket,
+        stopped=(account.user_id, placed_by),
+        released_id=released.pk if released else None,
+        minds_twins=minds_twins,
+        at=at,
     )
-    switch = switches.standing(account_id=account.pk, user_id=account.user_id, placed_by=placed_by)
     return Facts(
         account_status=account.vendor_status,
         is_account_active=account.is_tradable,
         is_account_frozen=account.is_frozen,
         is_account_closing=account.is_closing,
         source=source,
-        halt_reason=None if switch is None else switch.reason,
+        halt_reason=found.halt_reason,
         restriction=found.restriction,
         instrument=view.instrument,
         quote=view.quote,
         session=view.session,
-        spendable=_spendable(found, account, ticket, released),
+        spendable=_spendable(found, ticket, released),
         sellable=_sellable(found, ticket, released),
         position=found.held,
         equity=None if found.cash is None else found.cash + found.others_worth,
         rivals=found.rivals,
         used=_used(found),
         replaced=released.ticket if released is not None and released.is_accepted else None,
-        limits=limits(account.pk),
+        limits=limits_among(found.limits, account.pk),
         at=at,
     )
 
@@ -79,9 +82,7 @@ def _used(found: UnderWay) -> Used:
     )
 
 
-def _spendable(
-    found: UnderWay, account: "BrokerageAccount", ticket: Ticket, released: Order | None
-) -> Decimal | None:
+def _spendable(found: UnderWay, ticket: Ticket, released: Order | None) -> Decimal | None:
     """
     Say what a purchase may cost: by the broker's last word, and by our own ledger.
 
@@ -96,9 +97,8 @@ def _spendable(
     freed = ledger.held_for(reference=released.pk) if released is not None else ZERO
     if released is not None and not released.reserved_cash:
         free += freed  # the broker's last word counts it as spent
-    cash = ledger.cash_of(account_id=account.pk)
-    if cash.is_complete:
-        free = min(free, cash.available + freed)
+    if found.is_ledger_complete:
+        free = min(free, found.ledger_available + freed)
     return max(free, ZERO)
 
 

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import F, Sum
@@ -17,18 +17,18 @@ from core.money import Money, Price, Quantity
 from market import selectors as market
 from trading.models import CashBalance, Execution, Position
 from trading.risk import MarketQuote
-from trading.states import Side
-
-if TYPE_CHECKING:
-    pass
 from trading.selectors.market import quote_of
+from trading.states import Side
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holding:
-    """Shares of one symbol, as far as valuing them needs."""
+class Holding(NamedTuple):
+    """
+    Shares of one symbol, as far as valuing them needs.
+
+    `previous_close` is the broker's word, and known only if it was read today.
+    """
 
     symbol: str
     quantity: Decimal
@@ -36,14 +36,11 @@ class Holding:
     previous_close: Decimal | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holdings:
-    """What one account holds; `version` grows with every change."""
+class Holdings(NamedTuple):
+    """What one account holds."""
 
-    account_id: UUID
     cash: Decimal
-    version: int
-    positions: Sequence[Holding] = field(default=())
+    positions: Sequence[Holding]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,35 +149,6 @@ def _worth(cash: CashBalance, priced: Sequence[PricedPosition]) -> Decimal | Non
             return None
         total += Money(position.market_value)
     return total.amount
-
-
-def holdings_of(
-    *, account_ids: Iterable[UUID], principal: Principal = SYSTEM
-) -> dict[UUID, Holdings]:
-    """Read the holdings of many accounts at one moment; those never read from the broker lack."""
-    wanted = list(account_ids)
-    with acting_as(principal):
-        balances = list(CashBalance.objects.filter(pk__in=wanted))
-        rows = list(Position.objects.filter(account_id__in=wanted).order_by("symbol"))
-    positions: dict[UUID, list[Holding]] = defaultdict(list)
-    for row in rows:
-        positions[row.account_id].append(
-            Holding(
-                symbol=row.symbol,
-                quantity=row.quantity,
-                average_entry_price=row.average_entry_price,
-                previous_close=row.previous_close,
-            )
-        )
-    return {
-        balance.pk: Holdings(
-            account_id=balance.pk,
-            cash=balance.cash,
-            version=balance.version,
-            positions=tuple(positions[balance.pk]),
-        )
-        for balance in balances
-    }
 
 
 def traded_since(

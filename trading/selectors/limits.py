@@ -1,5 +1,6 @@
 """Which limits hold for an account, and where each of them comes from."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,13 +32,18 @@ def limits(account_id: UUID | None = None) -> Limits:
     settings, each limit by itself.
     """
     whose = Q(account__isnull=True) | Q(account_id=account_id)
-    rows = {row.account_id: row for row in RiskLimit.objects.filter(whose)}
+    rows = RiskLimit.objects.filter(whose).values("account_id", *SETTINGS)
+    return limits_among({row["account_id"]: row for row in rows}, account_id)
+
+
+def limits_among(rows: Mapping[UUID | None, Mapping[str, Any]], account_id: UUID | None) -> Limits:
+    """Choose among the rows that staff has set, by the account each is for; see `limits`."""
     chosen: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, setting in SETTINGS.items():
         chosen[name], origins[name] = getattr(settings, setting), FROM_SETTINGS
         for owner, origin in ((None, FROM_EVERYBODY), (account_id, FROM_ACCOUNT)):
-            value = getattr(rows.get(owner), name, None)
+            value = rows.get(owner, {}).get(name)
             if value is not None and not (owner is None and origin == FROM_ACCOUNT):
                 chosen[name], origins[name] = value, origin
     return Limits(quote_seconds=settings.ORDER_QUOTE_SECONDS, origins=origins, **chosen)

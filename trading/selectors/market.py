@@ -8,9 +8,11 @@ from typing import Final
 from core.errors import CleraError, NotFound
 from market import selectors as market
 from trading.risk import MarketQuote, Session, Traits
+from trading.selectors.contracts import ONE
 
 ZERO: Final = Decimal(0)
 _NANO: Final = Decimal("1e-9")
+_COINS: Final = "crypto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ def look_at_market(*, symbol: str, at: datetime) -> MarketView:
         is_tradable=instrument.tradable,
         is_fractionable=instrument.fractionable,
         is_halted=instrument.is_halted(at=at, traded_at=told.traded_at if told else None),
+        is_coin=instrument.asset_class == _COINS,
+        is_contract=instrument.multiplier != ONE,
     )
     hours = market.get_hours(at=at)
     session = None

@@ -1,5 +1,7 @@
 """Questions about kill switches: whether one stands in the way of an order."""
 
+from collections.abc import Iterable
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import CharField, Exists, OuterRef, Q
@@ -7,6 +9,20 @@ from django.db.models.functions import Cast
 
 from trading.models import KillSwitch, Order
 from trading.states import SwitchScope
+
+# What `standing` finds, for a statement that reads more than this; see `values_of`.
+STANDING: Final = """
+    SELECT reason FROM trading_killswitch
+     WHERE lifted_at IS NULL
+       AND (scope = 'GLOBAL' OR (scope = 'ACCOUNT' AND target = %(stopped_account)s)
+            OR (scope = 'PRINCIPAL' AND target = ANY(%(stopped)s)))
+     ORDER BY ordered_at, id LIMIT 1
+"""
+
+
+def values_of(account_id: UUID, stopped: Iterable[str]) -> dict[str, Any]:
+    """Return what `STANDING` asks for."""
+    return {"stopped_account": str(account_id), "stopped": sorted(set(stopped) - {""})}
 
 
 def standing(*, account_id: str | UUID, user_id: str, placed_by: str = "") -> KillSwitch | None:

@@ -1,7 +1,7 @@
-"""What an account holds and has under way: one statement, since every order waits for it."""
+"""What an account holds, has under way and may do: one statement, as every order waits for it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
@@ -12,15 +12,17 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import connection
 
+from ledger import selectors as ledger
 from trading.models import RISK_REFUSED, columns_of
 from trading.risk import Rival
+from trading.selectors import switches
 from trading.states import TERMINAL, OrderClass, OrderType
 from trading.tickets import Ticket
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 # The conditions of the first part are those of the indexes: today's orders, those that work, and
 # those that reserve something.
-_SQL: Final = """
+_SQL: Final = f"""
 WITH book AS (
     SELECT id, symbol, side, order_type, order_class, limit_price, created_at, reason_code,
            reserved_cash, reserved_quantity, source = 'BROKER' AS is_exit,
@@ -73,12 +75,17 @@ WITH book AS (
       FROM trading_position WHERE account_id = %(account_id)s
 )
 SELECT orders.*, shares.*, balance.cash, balance.buying_power,
+       known.available AS ledger_available, known.is_complete AS is_ledger_complete,
+       ({switches.STANDING}) AS halt_reason,
+       (SELECT coalesce(json_agg(set_by_staff), '[]')::text
+          FROM trading_risklimit set_by_staff
+         WHERE account_id IS NULL OR account_id = %(account_id)s) AS limits,
        (SELECT reason FROM trading_restrictedsymbol
          WHERE symbol = %(symbol)s AND side IN ('', %(side)s) AND lifted_at IS NULL
          ORDER BY set_at LIMIT 1) AS restriction
-  FROM orders CROSS JOIN shares
+  FROM orders CROSS JOIN shares CROSS JOIN ({ledger.CASH}) known
   LEFT JOIN trading_cashbalance balance ON balance.account_id = %(account_id)s
-"""
+"""  # noqa: S608 - made of our own constants
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +94,7 @@ class UnderWay:
     What the tables say; `cash` and `buying_power` lack until the broker was read once.
 
     `held` and `free` are shares of the ticket's symbol, `others_worth` is what all else is worth.
+    `limits` are the rows that staff has set, by the account that each is for, or for everybody.
     """
 
     reserved_cash: Decimal
@@ -102,13 +110,18 @@ class UnderWay:
     others_worth: Decimal
     cash: Decimal | None
     buying_power: Decimal | None
+    ledger_available: Decimal
+    is_ledger_complete: bool
     restriction: str | None
+    halt_reason: str | None
+    limits: Mapping[UUID | None, Mapping[str, Any]]
 
 
 def read(
     account_id: UUID,
     ticket: Ticket,
     *,
+    stopped: Sequence[str],
     released_id: UUID | None,
     minds_twins: bool,
     at: datetime,
@@ -116,6 +129,7 @@ def read(
     """
     Read all of it at once; the caller is acting as somebody and holds the account's lock.
 
+    :param stopped: whose switch stops it: the customer, and the credential that asks.
     :param released_id: an order that is left out, but for what it has traded today.
     """
     content = columns_of(ticket)
@@ -128,13 +142,20 @@ def read(
         "ended": sorted(TERMINAL),
         "refused": RISK_REFUSED,
         "guard": settings.DUPLICATE_GUARD_SECONDS,
+        **switches.values_of(account_id, stopped),
     }
     with connection.cursor() as cursor:
         cursor.execute(_SQL, values)
         names = [column.name for column in cursor.description or ()]
         found: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
     rivals = [_rival(row) for row in json.loads(found.pop("rivals"))]
-    return UnderWay(rivals=rivals, **found)
+    limits = _limits(found.pop("limits"))
+    return UnderWay(rivals=rivals, limits=limits, **found)
+
+
+def _limits(text: str) -> dict[UUID | None, dict[str, Any]]:
+    rows = json.loads(text, parse_float=Decimal)
+    return {row["account_id"] and UUID(row["account_id"]): row for row in rows}
 
 
 def _rival(row: Sequence[Any]) -> Rival:

@@ -15,6 +15,7 @@ from ledger import services as ledger
 from ledger.states import EntryKind, WitnessKind
 from trading.gateways import BrokerOrder
 from trading.models import CashBalance, Execution, Order
+from trading.selectors import contracts
 from trading.services.executions import Correction
 from trading.states import REPLACED
 
@@ -99,14 +100,21 @@ def _hand_over(order: Order, heir: Order | None, *, at: datetime) -> None:
     order.save(update_fields=["reserved_cash", "reserved_quantity"])
 
 
-def post_fill(execution: Execution, order: Order, *, told: BrokerOrder, executed: Decimal) -> None:
+def post_fill(
+    execution: Execution,
+    order: Order,
+    *,
+    told: BrokerOrder,
+    executed: Decimal,
+    multiplier: Decimal,
+) -> None:
     """
     Tell the ledger of an execution, with account and order locked; the caller saves the order.
 
     The broker's books name it by the order and how much of that was filled by then. An event that
     comes when a reading has confirmed these books tells nothing new: with it the ledger would
     have more of the order than was filled, whoever tells how much. `executed` is how much was by
-    all executions that stand.
+    all executions that stand, `multiplier` what one of the symbol stands for.
     """
     filled = max(order.filled_quantity, told.filled_quantity, executed)
     if order.posted_quantity + execution.quantity > filled:
@@ -115,7 +123,7 @@ def post_fill(execution: Execution, order: Order, *, told: BrokerOrder, executed
     _post(
         order,
         quantity=execution.quantity,
-        price=execution.price,
+        value=execution.quantity * execution.price * multiplier,
         execution_id=execution.execution_id,
         natural_key=ledger.fill_key(told.broker_order_id, told.filled_quantity),
         at=execution.at,
@@ -126,12 +134,11 @@ def _post(
     order: Order,
     *,
     quantity: Decimal,
-    price: Decimal,
+    value: Decimal,
     execution_id: str,
     natural_key: str,
     at: datetime,
 ) -> None:
-    value = quantity * price
     ledger.post(
         ledger.Movement(
             account_id=order.account_id,
@@ -148,7 +155,14 @@ def _post(
     )
 
 
-def take_back(correction: Correction, order: Order, *, told: BrokerOrder, at: datetime) -> None:
+def take_back(
+    correction: Correction,
+    order: Order,
+    *,
+    told: BrokerOrder,
+    multiplier: Decimal,
+    at: datetime,
+) -> None:
     """
     Reverse what is void and post what stands instead; the caller saves the order.
 
@@ -160,7 +174,13 @@ def take_back(correction: Correction, order: Order, *, told: BrokerOrder, at: da
         )
     order.posted_quantity = max(order.posted_quantity - correction.quantity, ZERO)
     if correction.instead is not None:
-        post_fill(correction.instead, order, told=told, executed=order.filled_quantity)
+        post_fill(
+            correction.instead,
+            order,
+            told=told,
+            executed=order.filled_quantity,
+            multiplier=multiplier,
+        )
     order.posted_quantity = min(order.posted_quantity, order.filled_quantity)
 
 
@@ -189,7 +209,7 @@ def _confirm(order: Order, *, at: datetime) -> None:
         at=at,
     )
     rest = (order.filled_quantity - covered) * (order.average_price or ZERO)
-    if covered and rest <= HALF_A_CENT:
+    if covered and rest * contracts.multiplier_of(order.symbol) <= HALF_A_CENT:
         covered = order.filled_quantity
     if covered <= order.posted_quantity:
         return

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 
 from accounts import services as accounts
+from core import realtime
 from core.auth import SYSTEM, acting_as
 from core.intents import sending
 from trading.gateways import BrokerShares, get_broker
@@ -33,6 +36,8 @@ def catch_up(account_id: UUID, broker_account_id: str, *, at: datetime) -> int:
         if touched:
             lots.refold(account_id, account.user_id, touched)
             drifts.compare(account_id, account.user_id, at=at)
+            # What is held is known already; why, decides about today's return.
+            transaction.on_commit(partial(realtime.account_changed, str(account_id)))
             logger.info("shares.moved", account_id=str(account_id), count=len(touched))
     return len(touched)
 

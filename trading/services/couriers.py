@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from core.errors import CleraError
 from core.events import publish
@@ -13,7 +13,7 @@ from trading.gateways import BrokerOrder, get_broker
 from trading.models import Order
 from trading.selectors import switches
 from trading.services import books, feed, holdings, legs, replacing, reports
-from trading.states import HeldFor
+from trading.states import HeldFor, Source
 
 REJECTED_BY_BROKER = "rejected"
 
@@ -56,13 +56,16 @@ class OrderCourier(Courier[Order]):
         """
         Keep it here while the account is frozen or shut; see `Courier.may_send`.
 
-        One that the customer wants canceled is not sent a second time either.
+        One that the customer wants canceled is not sent a second time either, nor is what a
+        closure wants to sell once the account is no longer being closed.
         """
-        return bool(intent.account.is_tradable) and intent.cancel_asked_at is None
+        account = intent.account
+        is_for_nothing = intent.source == Source.CLOSURE and not account.is_closing
+        return account.is_tradable and intent.cancel_asked_at is None and not is_for_nothing
 
     def must_hold(self, intent: Order) -> Hold | None:
         """Hold it back under a kill switch; see `Courier.must_hold`."""
-        if switches.standing_over(intent) is None:
+        if not _is_stopped(intent):
             return None
         return Hold(
             "Orders are stopped for now; this one waits and is judged anew before it is sent.",
@@ -98,6 +101,22 @@ class OrderCourier(Courier[Order]):
         if not intent.is_booked:
             publish(OrderFilled(intent.pk, intent.account_id))
             holdings.request_sync(account_id=intent.account_id)
+
+
+def _is_stopped(order: Order) -> bool:
+    """
+    Say whether a switch stops a locked order now.
+
+    Its account, which decides next whether it may be sent, is read in the same statement.
+    """
+    seen: Any = (
+        Order.objects.annotate(is_stopped=switches.is_stopped())
+        .select_related("account")
+        .only("account")
+        .get(pk=order.pk)
+    )
+    order.account = seen.account
+    return bool(seen.is_stopped)
 
 
 def _price_seen(order: Order) -> Decimal | None:

@@ -190,7 +190,7 @@ def _settle(seen: Order, view: MarketView, *, trusts_holdings: bool, at: datetim
         if not _may_go_on(order, view, at=at):
             order.look_later(_LOOK_AGAIN)
             return Outcome.LATER
-        end = _why_lapsed(order, view)
+        end = _why_lapsed(order, account, view)
         if end is not None:
             _lapse(order, end, at=at)
             if _is_worth_proposing(order):
@@ -243,12 +243,13 @@ def _may_go_on(order: Order, view: MarketView, *, at: datetime) -> bool:
     return is_fresh and (order.opens_at is None or view.quote.as_of >= order.opens_at)
 
 
-def _why_lapsed(order: Order, view: MarketView) -> tuple[str, str] | None:
+def _why_lapsed(
+    order: Order, account: "BrokerageAccount", view: MarketView
+) -> tuple[str, str] | None:
     """Name the rule by which an order is no longer what was wished for, and say it in words."""
-    if order.cancel_asked_at is not None:
-        return "customer_canceled", "Canceled before it was sent."
-    if order.replaces_id is not None:
-        return "replacement_lapsed", "The change was held back; the order stays as it was."
+    dropped = _why_dropped(order, account)
+    if dropped is not None:
+        return dropped
     if _age(order) > _longest(order):
         return "queue_stale", "It has waited for too long; please decide anew."
     if view.quote is None or not order.held_price:
@@ -256,6 +257,17 @@ def _why_lapsed(order: Order, view: MarketView) -> tuple[str, str] | None:
     moved = abs(view.quote.price_for(is_buy=order.is_buy) - order.held_price)
     if moved > order.held_price * settings.QUEUE_GAP:
         return "queue_gap", "The price has moved too far while it waited; please decide anew."
+    return None
+
+
+def _why_dropped(order: Order, account: "BrokerageAccount") -> tuple[str, str] | None:
+    """Say the same of one that nobody wants any more, whatever it would cost."""
+    if order.cancel_asked_at is not None:
+        return "customer_canceled", "Canceled before it was sent."
+    if order.source == Source.CLOSURE and not account.is_closing:
+        return "closure_left", "The account is no longer being closed; nothing is sold for it."
+    if order.replaces_id is not None:
+        return "replacement_lapsed", "The change was held back; the order stays as it was."
     return None
 
 

@@ -237,49 +237,61 @@ def _settle_accounts_of_orders(account_id: UUID, mark: _Mark, reading: _Reading)
             Order.objects.filter(pk=order.pk).update(booked_quantity=filled)
 
 
-def book_fill(execution: Execution, order: Order, *, booked: Decimal) -> Position | None:
+def book_fill(
+    execution: Execution, order: Order, *, booked: Decimal, multiplier: Decimal
+) -> Position | None:
     """
     Move the stored holdings and the lots by one fill, with account and order locked.
 
-    `booked` is how much of the fill the holdings do not contain yet. Without stored holdings there
-    is nothing to move but the lots: the reading that follows brings them. Returns the position,
-    if it has moved and is not empty.
+    `booked` is how much of the fill the holdings do not contain yet, `multiplier` what one of the
+    symbol stands for. Without stored holdings there is nothing to move but the lots: the reading
+    that follows brings them. Returns the position, if it has moved and is not empty.
     """
     balance = CashBalance.objects.filter(pk=order.account_id).first()
     if balance is None:
-        lots.take_fill(execution, order)
+        lots.take_fill(execution, order, multiplier=multiplier)
         return None
     if balance.lots_since is None:
         lots.open_lots(order.account_id, order.user_id, at=execution.at)
     stored = Position.objects.filter(account_id=order.account_id, symbol=order.symbol).first()
     position = stored or _new_position(order)
     if booked > 0:
-        _move(balance, position, execution, order, booked=booked)
-    book = lots.take_fill(execution, order)
+        _move(balance, position, execution, order, booked=booked, multiplier=multiplier)
+    book = lots.take_fill(execution, order, multiplier=multiplier)
     drifts.watch(book, shown=position.quantity, at=execution.at)
     return position if position.quantity else None
 
 
 def _move(
-    balance: CashBalance, position: Position, execution: Execution, order: Order, *, booked: Decimal
+    balance: CashBalance,
+    position: Position,
+    execution: Execution,
+    order: Order,
+    *,
+    booked: Decimal,
+    multiplier: Decimal,
 ) -> None:
     position.book(
         is_buy=order.is_buy,
         quantity=booked,
         price=execution.price,
+        multiplier=multiplier,
         was_held_back=order.reserved_quantity == 0,
     )
     balance.book(
         is_buy=order.is_buy,
         quantity=booked,
         price=execution.price,
+        multiplier=multiplier,
         was_reserved=order.reserved_cash > 0,
     )
     _keep(position)
     tell_changed(order.account_id)
 
 
-def take_back(correction: Correction, order: Order, *, at: datetime) -> Position | None:
+def take_back(
+    correction: Correction, order: Order, *, multiplier: Decimal, at: datetime
+) -> Position | None:
     """
     Move the stored holdings and the lots by what an exchange has taken back or changed.
 
@@ -296,19 +308,32 @@ def take_back(correction: Correction, order: Order, *, at: datetime) -> Position
     stored = Position.objects.filter(account_id=order.account_id, symbol=order.symbol).first()
     position = stored or _new_position(order)
     if position.quantity == before:
-        _follow(balance, position, correction, order)
+        _follow(balance, position, correction, order, multiplier=multiplier)
         order.booked_quantity = executions.executed(order)
     drifts.watch(book, shown=position.quantity, at=at)
     return position if position.quantity else None
 
 
-def _follow(balance: CashBalance, position: Position, correction: Correction, order: Order) -> None:
+def _follow(
+    balance: CashBalance,
+    position: Position,
+    correction: Correction,
+    order: Order,
+    *,
+    multiplier: Decimal,
+) -> None:
     for gone in correction.void:
-        value = gone.quantity * gone.price
-        position.take_back(is_buy=order.is_buy, quantity=gone.quantity, value=value)
+        value = gone.quantity * gone.price * multiplier
+        position.take_back(
+            is_buy=order.is_buy, quantity=gone.quantity, value=value, multiplier=multiplier
+        )
         balance.take_back(is_buy=order.is_buy, value=value)
     if correction.instead is not None:
-        figures = {"quantity": correction.instead.quantity, "price": correction.instead.price}
+        figures = {
+            "quantity": correction.instead.quantity,
+            "price": correction.instead.price,
+            "multiplier": multiplier,
+        }
         position.book(is_buy=order.is_buy, was_held_back=False, **figures)
         balance.book(is_buy=order.is_buy, was_reserved=True, **figures)
     _keep(position)

@@ -25,6 +25,7 @@ from trading.models import (
     ShareMovement,
 )
 from trading.models import Lot as LotRow
+from trading.selectors import contracts
 from trading.services import lot_rows
 from trading.states import BasisSource, LotMethod, MovementKind, Side
 from trading.tickets import LotChoice
@@ -50,14 +51,14 @@ def method_for(order: Order) -> LotMethod:
     return LotMethod(chosen.first() or LotMethod.FIFO)
 
 
-def take_fill(execution: Execution, order: Order) -> LotBook:
+def take_fill(execution: Execution, order: Order, *, multiplier: Decimal) -> LotBook:
     """
     Let a fill that was just recorded open or close lots, with the account locked.
 
     One that comes late, or names its lots, has those of its symbol folded anew.
     """
     book = LotBook.objects.filter(account_id=order.account_id, symbol=order.symbol).first()
-    fill = _fill_of(execution, order)
+    fill = _fill_of(execution, order, multiplier=multiplier)
     is_next = book is not None and not order.read_quantity and _is_last(fill, book)
     if book is None or not is_next or fill.method == LotMethod.SPECIFIC:
         return refold(order.account_id, order.user_id, [order.symbol])[order.symbol]
@@ -216,22 +217,24 @@ def _fills(account_id: UUID, symbols: set[str]) -> Iterator[Happening]:
     standing = Execution.objects.filter(
         account_id=account_id, symbol__in=symbols, is_busted=False
     ).select_related("order")
+    multipliers = contracts.multipliers_of(sorted(symbols))
     executed: dict[UUID, tuple[Decimal, Decimal]] = {}
     for execution in standing:
         quantity, value = executed.get(execution.order_id, (ZERO, ZERO))
         spent = execution.quantity * execution.price
         executed[execution.order_id] = (quantity + execution.quantity, value + spent)
-        yield _fill_of(execution, execution.order)
+        yield _fill_of(execution, execution.order, multiplier=multipliers[execution.symbol])
     read = Order.objects.filter(
         account_id=account_id, symbol__in=symbols, read_quantity__gt=0, read_at__isnull=False
     )
     for order in read:
-        fill = _untold(order, *executed.get(order.pk, (ZERO, ZERO)))
+        told = executed.get(order.pk, (ZERO, ZERO))
+        fill = _untold(order, *told, multiplier=multipliers[order.symbol])
         if fill is not None:
             yield fill
 
 
-def _fill_of(execution: Execution, order: Order) -> Fill:
+def _fill_of(execution: Execution, order: Order, *, multiplier: Decimal) -> Fill:
     method = LotMethod(execution.lot_method)
     return Fill(
         name=execution.execution_id,
@@ -242,6 +245,7 @@ def _fill_of(execution: Execution, order: Order) -> Fill:
         is_buy=execution.side == Side.BUY,
         quantity=execution.quantity,
         price=execution.price,
+        multiplier=multiplier,
         at=execution.at,
         method=method,
         choices=_choices_of(order) if method == LotMethod.SPECIFIC else (),
@@ -255,7 +259,7 @@ def _choices_of(order: Order) -> tuple[LotChoice, ...]:
     )
 
 
-def _untold(order: Order, executed: Decimal, value: Decimal) -> Fill | None:
+def _untold(order: Order, executed: Decimal, value: Decimal, *, multiplier: Decimal) -> Fill | None:
     """Make one fill of what a reading shows as filled and nobody has told of."""
     missing = min(order.read_quantity, order.filled_quantity) - executed
     if missing <= 0 or not order.average_price or order.read_at is None:
@@ -271,6 +275,7 @@ def _untold(order: Order, executed: Decimal, value: Decimal) -> Fill | None:
         is_buy=order.is_buy,
         quantity=missing,
         price=price if price > 0 else order.average_price,
+        multiplier=multiplier,
         at=order.read_at,
         method=LotMethod.SPECIFIC if order.lot_choices else LotMethod.FIFO,
         choices=_choices_of(order),

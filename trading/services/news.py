@@ -23,6 +23,7 @@ from core.jobs import enqueue
 from trading.events import OrderFilled, OrderSettled
 from trading.gateways import BrokerOrder, TradeNews, get_broker
 from trading.models import Execution, Order
+from trading.selectors import contracts
 from trading.services import books, executions, feed, holdings, reports
 from trading.services.couriers import OrderCourier, learn, receipt_of
 from trading.services.executions import Correction
@@ -30,7 +31,7 @@ from trading.states import KNOWN, is_open, may_be_corrected, may_become
 
 logger = structlog.get_logger()
 SOURCE: Final = "alpaca.trades"
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 
 
 def follow_events() -> bool:
@@ -160,13 +161,14 @@ def take_over(
     if told.status not in KNOWN:
         logger.error("order.unknown_status", id=str(order.pk), status=told.status[:64])
     moved = []
+    multiplier = contracts.multiplier_of(order.symbol) if changes_fills else ONE
     if execution is not None:
-        books.post_fill(execution, order, told=told, executed=executed)
-        moved += _book(order, execution, executed=executed)
+        books.post_fill(execution, order, told=told, executed=executed, multiplier=multiplier)
+        moved += _book(order, execution, executed=executed, multiplier=multiplier)
     before = order.vendor_status
     order.take_over(status=word.status, filled=word.filled, average=word.average)
     if correction is not None:
-        moved += _take_back(order, correction, told=told, at=at)
+        moved += _take_back(order, correction, told=told, multiplier=multiplier, at=at)
     _keep(order, told, word, before=before)
     books.let_go(order, at=at)
     feed.tell_all([*moved, feed.order_news(order, at=at)])
@@ -223,21 +225,23 @@ def _last_word(order: Order, told: BrokerOrder, *, executed: Decimal, is_event: 
     )
 
 
-def _book(order: Order, execution: Execution, *, executed: Decimal) -> list[News]:
+def _book(
+    order: Order, execution: Execution, *, executed: Decimal, multiplier: Decimal
+) -> list[News]:
     """Move holdings and lots by what of this fill they do not contain yet, and say so."""
     missing = max(executed - order.booked_quantity, ZERO)
     booked = min(execution.quantity, missing)
-    position = holdings.book_fill(execution, order, booked=booked)
+    position = holdings.book_fill(execution, order, booked=booked, multiplier=multiplier)
     order.booked_quantity += booked
     return [feed.fill_news(execution, order), feed.position_news(order, position)]
 
 
 def _take_back(
-    order: Order, correction: Correction, *, told: BrokerOrder, at: datetime
+    order: Order, correction: Correction, *, told: BrokerOrder, multiplier: Decimal, at: datetime
 ) -> list[News]:
     """Move ledger, holdings and lots by a correction, and say so."""
-    books.take_back(correction, order, told=told, at=at)
-    position = holdings.take_back(correction, order, at=at)
+    books.take_back(correction, order, told=told, multiplier=multiplier, at=at)
+    position = holdings.take_back(correction, order, multiplier=multiplier, at=at)
     order.booked_quantity = min(order.booked_quantity, order.filled_quantity)
     gone = [feed.fill_news(each, order, kind=feed.FILL_TAKEN_BACK) for each in correction.void]
     instead = [] if correction.instead is None else [feed.fill_news(correction.instead, order)]

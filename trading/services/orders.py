@@ -14,7 +14,7 @@ from accounts import services as accounts
 from core import idempotency
 from core.auth import Principal, acting_as
 from core.clock import database_now
-from core.errors import ServiceBusy, VendorError
+from core.errors import CleraError, NotFound, ServiceBusy, VendorError
 from core.events import publish
 from core.failpoints import failpoint
 from core.ids import new_id
@@ -38,8 +38,20 @@ Result = TypeVar("Result")
 HOLDINGS_TRUST = timedelta(seconds=2)
 
 
+class NotClosing(CleraError):
+    """A closure's worker that slept through the end of the closure wants to sell."""
+
+    code = "account_not_closing"
+    status = 409
+    detail = "The account is not being closed; nothing is sold for a closure."
+
+
 class OldHoldings(Exception):
-    """The verdict hangs on holdings that were read too long ago, or never."""
+    """The verdict hangs on an account's holdings, which were read too long ago, or never."""
+
+    def __init__(self, account_id: UUID) -> None:
+        super().__init__(str(account_id))
+        self.account_id = account_id
 
 
 def place_order(
@@ -62,25 +74,24 @@ def place_order(
     :raises NotFound: there is no such account, or it is somebody else's.
     :raises Invalid: the ticket makes no sense in itself.
     :raises PriceStale: nobody can say now what it would cost; nothing was recorded.
+    :raises NotClosing: a closure wants it, and the account is not being closed.
     :raises RiskRefused: a rule says no; the refused order is kept.
     :raises OrderRejected: the broker said no.
     """
-    account = account_selectors.get_account(principal=principal, account_id=account_id)
-    if request is not None:
-        # Our id or the broker's, a missing field or a null: it is the same order.
-        meaning = {"account_id": account.pk, **asdict(ticket)}
-        request.fingerprint = idempotency.fingerprint_of(meaning)
     view = selectors.look_at_market(symbol=ticket.symbol, at=at)
 
     def record(*, trusts_holdings: bool) -> UUID:
         wanted = order_id or new_id()
         with acting_as(principal):
-            claimed = idempotency.claim(request, resource_id=wanted)
-            if claimed == wanted and not _is_written(order_id, account.pk):
+            account = _lock_named(account_id, principal=principal)
+            _note_meaning(request, account.pk, ticket)
+            claimed = idempotency.claim(request, resource_id=wanted, is_alone=True)
+            if claimed == wanted and not _is_written(order_id):
                 open_order(
                     order_id=wanted,
                     principal=principal,
                     account_id=account.pk,
+                    locked=account,
                     ticket=ticket,
                     view=view,
                     trusts_holdings=trusts_holdings,
@@ -90,15 +101,28 @@ def place_order(
                 )
             return claimed
 
-    return send_order(with_known_holdings(account.pk, record, at=at), at=at)
+    return send_order(with_known_holdings(record, at=at), at=at)
 
 
-def _is_written(order_id: UUID | None, account_id: UUID) -> bool:
+def _lock_named(account_id: str | UUID, *, principal: Principal) -> "BrokerageAccount":
+    """Lock an account by our id or by the broker's; ours is the one that costs no look-up."""
+    try:
+        return accounts.lock_account(account_id=UUID(str(account_id)))
+    except (ValueError, NotFound):
+        named = account_selectors.get_account(principal=principal, account_id=account_id)
+        return accounts.lock_account(account_id=named.pk)
+
+
+def _note_meaning(request: idempotency.Request | None, account_id: UUID, ticket: Ticket) -> None:
+    """Make it the same order, whether by our id or the broker's, with a missing field or a null."""
+    if request is not None:
+        meaning = {"account_id": account_id, **asdict(ticket)}
+        request.fingerprint = idempotency.fingerprint_of(meaning)
+
+
+def _is_written(order_id: UUID | None) -> bool:
     """Say whether the order with this fixed id exists; under the lock that its writer holds."""
-    if order_id is None:
-        return False
-    accounts.lock_account(account_id=account_id)
-    return Order.objects.filter(pk=order_id).exists()
+    return order_id is not None and Order.objects.filter(pk=order_id).exists()
 
 
 def open_order(
@@ -114,18 +138,18 @@ def open_order(
     minds_twins: bool = False,
     replaces: Order | None = None,
     total_quantity: Decimal | None = None,
+    locked: "BrokerageAccount | None" = None,
 ) -> Order:
     """
-    Judge a ticket under the account's lock and write the order down.
+    Judge a ticket under the account's lock and write the order down; refused ones as canceled.
 
-    Runs in the caller's transaction. One that the rules refuse is kept as canceled.
+    Runs in the caller's transaction, and raises what `place_order` raises before it sends.
 
+    :param locked: the account, where the caller has locked it already.
     :raises OldHoldings: the verdict hangs on holdings nobody has read lately.
-    :raises Invalid: the ticket makes no sense in itself.
-    :raises PriceStale: there is no fresh price.
     :raises LotsNotThere: it names lots that are not there.
     """
-    account = accounts.lock_account(account_id=account_id)
+    account = locked or accounts.lock_account(account_id=account_id)
     ticket = holding.as_the_broker_keeps_it(ticket, view)
     verdict = _judge(
         account,
@@ -177,6 +201,8 @@ def _judge(
     minds_twins: bool,
 ) -> risk.Verdict:
     """Try the rules on the facts of now; what hangs on old holdings is not believed."""
+    if source == Source.CLOSURE and not account.is_closing:
+        raise NotClosing
     facts = selectors.facts_for(
         account,
         ticket,
@@ -198,14 +224,14 @@ def _judge(
 
 def _refuse_old_holdings(account_id: UUID, verdict: risk.Verdict, *, is_known: bool) -> None:
     if not is_known:
-        raise OldHoldings
+        raise OldHoldings(account_id)
     if verdict.rule in risk.HOLDINGS_RULES:
         oldest = database_now() - HOLDINGS_TRUST
         if CashBalance.objects.filter(pk=account_id, fetched_at__lt=oldest).exists():
-            raise OldHoldings
+            raise OldHoldings(account_id)
 
 
-def with_known_holdings(account_id: UUID, record: Callable[..., Result], *, at: datetime) -> Result:
+def with_known_holdings(record: Callable[..., Result], *, at: datetime) -> Result:
     """
     Run `record`; when its verdict hangs on old holdings, read the broker and run it once more.
 
@@ -213,7 +239,8 @@ def with_known_holdings(account_id: UUID, record: Callable[..., Result], *, at: 
     """
     try:
         return record(trusts_holdings=False)
-    except OldHoldings:
+    except OldHoldings as old:
+        account_id = old.account_id
         try:
             holdings.sync_holdings(account_id=account_id, at=at)
             books.catch_up(account_id, at=at)

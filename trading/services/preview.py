@@ -65,12 +65,12 @@ def preview_order(
             risk.require_sense(verdict, symbol=wanted.symbol)
             hangs_on_holdings = facts.spendable is None or verdict.rule in risk.HOLDINGS_RULES
             if facts.is_account_active and hangs_on_holdings and not trusts_holdings:
-                raise orders.OldHoldings
+                raise orders.OldHoldings(account.pk)
             if verdict.is_allowed:
                 lot_choices.require_lots(account.pk, wanted)
         return _shown(wanted, facts, verdict)
 
-    return orders.with_known_holdings(account.pk, look, at=at)
+    return orders.with_known_holdings(look, at=at)
 
 
 def _shown(ticket: Ticket, facts: Facts, verdict: Verdict) -> Preview:

@@ -93,7 +93,7 @@ def replace_order(
                 )
             return claimed
 
-    new = orders.send_order(orders.with_known_holdings(old.account_id, record, at=at), at=at)
+    new = orders.send_order(orders.with_known_holdings(record, at=at), at=at)
     if new.is_accepted:
         _note_replacing(old.pk, at=at)
     return new
@@ -110,13 +110,14 @@ def _open(
     at: datetime,
 ) -> None:
     account_id = Order.objects.values_list("account_id", flat=True).get(pk=old_id)
-    accounts.lock_account(account_id=account_id)
+    account = accounts.lock_account(account_id=account_id)
     old = Order.objects.locked(old_id)
     _require_replaceable(old)
     orders.open_order(
         order_id=new_order_id,
         principal=principal,
         account_id=account_id,
+        locked=account,
         ticket=changed_ticket(old, changes),
         view=view,
         trusts_holdings=trusts_holdings,

@@ -101,7 +101,6 @@ def sandbox(running_sandbox, settings, prices):
     """A real sandbox with nothing in it, to which the real clients talk."""
     running_sandbox.reset()
     running_sandbox.point(settings)
-    settings.VENDOR_TOTAL_SECONDS = 1
     settings.INTENT_LOOK_SECONDS = 0
     return running_sandbox
 

@@ -31,6 +31,13 @@ def new_account(user_id=ALICE, *, status="ACTIVE"):
     return make_account(user_id, status=status)
 
 
+def set_closing(account, since=None):
+    """Have an account be on its way to being closed, or no longer."""
+    account.closing_since = since
+    with acting_as(SYSTEM):
+        account.save(update_fields=["closing_since"])
+
+
 def new_instrument(symbol="AAPL", *, price="100.00", tradable=True, fractionable=True):
     Instrument = apps.get_model("market", "Instrument")
     instrument, _ = Instrument.objects.update_or_create(
@@ -65,7 +72,7 @@ def set_price(instrument, price, *, close="99.00", at=None):
         mapping={
             frames.HEAD_FIELD: frames.encode(head),
             str(instrument.number): frames.row(
-                int(Decimal(price) * NANO), int(Decimal(close) * NANO), at_ns
+                frames.Row(int(Decimal(price) * NANO), int(Decimal(close) * NANO), at_ns)
             ),
         },
     )
@@ -152,7 +159,7 @@ def bracket(quantity="2", *, limit_price="100", take_profit="120", stop_loss="90
     )
 
 
-def working_order(account, broker, wanted):
+def working_order(account, broker, wanted, **more):
     """Write down an order that the broker has, as if it had been placed long ago."""
     order_id = new_id()
     told = broker.submit(
@@ -168,6 +175,7 @@ def working_order(account, broker, wanted):
             vendor_status="new",
             broker_order_id=told.broker_order_id,
             **columns_of(wanted),
+            **more,
         )
 
 

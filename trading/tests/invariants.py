@@ -66,12 +66,14 @@ _BROKEN = {
         HAVING abs(lot.quantity - lot.remaining) <> coalesce(sum(closing.quantity), 0)
     """,
     "the proceeds of a sale are not those of its lots": """
-        SELECT fill.id, fill.quantity * fill.price, sum(closing.proceeds)
-          FROM trading_execution fill JOIN trading_lotclosing closing ON closing.fill_id = fill.id
-         WHERE fill.side = 'SELL'
-         GROUP BY fill.id, fill.quantity, fill.price
+        SELECT fill.id, fill.value, sum(closing.proceeds)
+          FROM (SELECT sale.id, quantity, quantity * price * coalesce(multiplier, 1) AS value
+                  FROM trading_execution sale LEFT JOIN market_instrument USING (symbol)
+                 WHERE side = 'SELL') fill
+          JOIN trading_lotclosing closing ON closing.fill_id = fill.id
+         GROUP BY fill.id, fill.quantity, fill.value
         HAVING sum(closing.quantity) = fill.quantity
-           AND abs(sum(closing.proceeds) - fill.quantity * fill.price) > 0.005
+           AND abs(sum(closing.proceeds) - fill.value) > 0.005
     """,
     "a loss that does not count is in no lot": """
         SELECT account_id, washed.lost, added.dollars

@@ -39,6 +39,10 @@ FACTS = risk.Facts(
 )
 FROZEN = replace(FACTS, is_account_active=False, is_account_frozen=True)
 WHOLE_ONLY = replace(FACTS, instrument=risk.Traits(is_tradable=True, is_fractionable=False))
+COIN = replace(FACTS, instrument=risk.Traits(is_tradable=True, is_fractionable=True, is_coin=True))
+CONTRACT = replace(
+    FACTS, instrument=risk.Traits(is_tradable=True, is_fractionable=False, is_contract=True)
+)
 UNTRADABLE = replace(FACTS, instrument=risk.Traits(is_tradable=False, is_fractionable=True))
 HALTED = replace(
     FACTS, instrument=risk.Traits(is_tradable=True, is_fractionable=True, is_halted=True)

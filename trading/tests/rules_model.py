@@ -250,6 +250,8 @@ ACCOUNT_AND_SYMBOL = [
     ("account_closing", lambda v: v.facts.is_account_closing and not v.mine),
     ("trading_halted", lambda v: v.facts.halt_reason is not None),
     ("symbol_unknown", lambda v: v.facts.instrument is None),
+    ("coins_not_traded", lambda v: v.facts.instrument.is_coin),
+    ("contracts_not_traded", lambda v: v.facts.instrument.is_contract),
     ("symbol_not_tradable", lambda v: not v.facts.instrument.is_tradable),
     ("symbol_halted", lambda v: v.facts.instrument.is_halted),
     ("symbol_restricted", lambda v: v.facts.restriction is not None),

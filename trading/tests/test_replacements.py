@@ -17,7 +17,7 @@ from core.errors import (
 )
 from trading import risk, services
 from trading.models import Lot, Order
-from trading.states import OrderType, Source, TimeInForce
+from trading.states import OrderType, TimeInForce
 from trading.tests import factories
 from trading.tests.factories import bracket, buy, customer, orders_of, pass_time, reload, sell
 from trading.tests.telling import held, tell
@@ -227,14 +227,8 @@ class TestWhatIsNotReplaced:
         assert (list(refused.value.field_errors), broker.replaced) == ([field], [])
 
     def test_an_order_of_a_closure_is_the_customers_from_then_on(self, place, broker, account):
-        order = services.place_order(
-            principal=customer(),
-            account_id=account.pk,
-            ticket=buy(quantity="1", limit_price="99"),
-            request=None,
-            source=Source.CLOSURE,
-            at=now(),
-        )
+        wanted = buy(quantity="1", limit_price="99")
+        order = factories.working_order(account, broker, wanted, source="CLOSURE")
         tell(broker.move(str(order.pk), "new"))
 
         assert replace(account, order, limit_price="98").source == "CUSTOMER"

@@ -20,6 +20,7 @@ from core.intents.models import IntentStep
 from trading import services
 from trading.models import CashBalance, Order
 from trading.risk import PriceStale, RiskRefused
+from trading.services.orders import NotClosing
 from trading.states import Source
 from trading.tests import factories
 from trading.tests.factories import buy, customer, orders_of, reload, sell
@@ -299,6 +300,10 @@ class TestAnUnsureBroker:
 class TestAFixedId:
     """What is done again after a crash names its order itself."""
 
+    @pytest.fixture(autouse=True)
+    def _closing(self, account):
+        factories.set_closing(account, now())
+
     def place(self, account, order_id):
         return services.place_order(
             principal=customer(),
@@ -325,6 +330,16 @@ class TestAFixedId:
 
         assert self.place(account, order_id).state == "ACCEPTED"
         assert len(orders_of(account)) == 1
+
+    def test_of_a_worker_that_slept_through_the_end_of_the_closure_is_nothing(
+        self, broker, account
+    ):
+        factories.set_closing(account, None)
+
+        with pytest.raises(NotClosing):
+            self.place(account, uuid4())
+
+        assert (orders_of(account), broker.submitted) == ([], [])
 
 
 class TestHistory:

@@ -262,7 +262,7 @@ class TestOrders:
             {"until": "9999-12-31T23:59:59Z"},
             {"symbols": ",,NO SUCH,??,😀"},
             {"status": "ALL", "direction": "ASC", "side": "buy", "nested": "True"},
-            {"page_token": str(uuid4())},
+            {"page_token": "00000000-0000-4000-8000-000000000000"},
         ],
         ids=str,
     )

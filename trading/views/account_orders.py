@@ -67,7 +67,12 @@ class AccountOrders(IdempotentView):
         examples=examples.NEW_ORDER,
     )
     def post(self, request: Request, account_id: str) -> Response:
-        """Place an order of any kind; 202 while the broker has not confirmed it, or it waits."""
+        """
+        Place an order of any kind; 202 while the broker has not confirmed it, or it waits.
+
+        Coins and contracts are not traded here: they are refused by the rules `coins_not_traded`
+        and `contracts_not_traded`.
+        """
         form = NewOrder(data=request.data)
         form.is_valid(raise_exception=True)
         principal = principal_for(request, account_id)

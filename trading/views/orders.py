@@ -48,7 +48,12 @@ class Trades(IdempotentView):
         examples=examples.PLACE_ORDER,
     )
     def post(self, request: Request) -> Response:
-        """Place an order; 202 while the broker has not answered."""
+        """
+        Place an order; 202 while the broker has not answered.
+
+        Coins and contracts are not traded here: they are refused by the rules `coins_not_traded`
+        and `contracts_not_traded`.
+        """
         form = NewTrade(data=request.data)
         form.is_valid(raise_exception=True)
         account_id = form.validated_data["account_id"]
