@@ -2,27 +2,30 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from decimal import Decimal
 from sys import intern
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from accounts import selectors as accounts
 from core import exact_json
-from core.auth import SYSTEM, Principal
-from core.errors import CleraError, NotFound
+from core.auth import SYSTEM, Principal, acting_as
+from core.errors import CleraError, NotFound, VendorRejected
 from funding import selectors as funding
+from market import days
 from market import selectors as market
-from market.errors import PriceUnavailable
-from market.facts import NEW_YORK
+from market.errors import PriceUnavailable, UnknownSymbol
+from market.selectors import Listed
 from portfolio.live import records
 from portfolio.live.board import Board
 from portfolio.live.holdings import AccountHoldings, Position
 from portfolio.live.records import Worth
 from trading import selectors as trading
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
+_NOT_HELD: Final = (ZERO, ZERO, None)
+_NOT_LISTED: Final = (None, ONE)
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,36 @@ class LiveValue:
 
 
 def load_holdings(
-    *, account_ids: Collection[UUID], at: datetime, principal: Principal = SYSTEM
+    *, account_ids: Collection[UUID], at: datetime, day: int = 0, principal: Principal = SYSTEM
 ) -> dict[UUID, AccountHoldings]:
-    """Read what accounts hold, with today's part of it; one never read has no known cash."""
-    told = trading.holdings_of(account_ids=account_ids, principal=principal)
-    traded = trading.traded_since(
-        account_ids=account_ids, since=_start_of_day(at), principal=principal
-    )
+    """
+    Read what accounts hold, with today's part of it; one never read has no known cash.
+
+    Today is the day of the published previous closes, counted as in `market.days`. Should nobody
+    have told it, it is that of the moment.
+    """
+    day = day or days.day_at(at)
+    since = days.start_of(day)
+    with acting_as(principal):
+        told, changed = trading.holdings_today(account_ids=account_ids, since=since)
+        moving = funding.pending_of(account_ids=account_ids)
+    # Outside of the transaction: of a symbol that is new to us, the broker is asked.
     held = {p.symbol for holdings in told.values() for p in holdings.positions}
-    numbers = _numbers(held | {symbol for today in traded.values() for symbol in today})
+    found = find_instruments(held.union(*changed.values()))
+    positions = {
+        account_id: _positions(told.get(account_id), changed.get(account_id, {}), found.listed)
+        for account_id in account_ids
+    }
     return {
         account_id: AccountHoldings(
             account_id=account_id,
             cash=told[account_id].cash if account_id in told else None,
-            positions=_positions(told.get(account_id), traded.get(account_id, {}), numbers),
+            positions=positions[account_id],
+            pending_deposits=moving[account_id].into if account_id in moving else ZERO,
+            pending_withdrawals=moving[account_id].out_of if account_id in moving else ZERO,
+            day=day,
+            is_settled=found.is_answered
+            or all(p.number is not None for p in positions[account_id]),
         )
         for account_id in account_ids
     }
@@ -66,20 +85,25 @@ def get_value(*, principal: Principal, account_id: str | UUID, at: datetime) -> 
     account = accounts.get_account(principal=principal, account_id=account_id)
     holdings = load_holdings(account_ids=[account.pk], at=at, principal=principal)[account.pk]
     board = _board(holdings, at=at)
-    stamp = board.stamp
+    if board.book.day not in {0, days.day_at(at)}:  # the publisher's clock differs, or it sleeps
+        holdings = load_holdings(
+            account_ids=[account.pk], at=at, day=board.book.day, principal=principal
+        )[account.pk]
+        board = _board(holdings, at=at)
+    stamp, worth = board.stamp, board.worth(account.pk)
     text = records.message(
         records.SNAPSHOT,
         exact_json.dumps(str(account_id)),
-        board.worth(account.pk),
+        worth,
         records.stamp_text(stamp, at=at),
         more=records.snapshot_part(holdings, board.book),
     )
     return LiveValue(
         account_id=account.pk,
         holdings=holdings,
-        worth=board.worth(account.pk),
+        worth=worth,
         as_of=stamp.as_of,
-        is_stale=stamp.is_stale,
+        is_stale=worth.is_stale,
         record=exact_json.loads(text),
     )
 
@@ -169,13 +193,25 @@ def _board(holdings: AccountHoldings, *, at: datetime) -> Board:
         published = None
     if published is not None:
         board.replace(published)
-        board.is_feed_lost = not market.is_fresh(published, at=at)
+        board.is_feed_lost = not market.is_recent(published, at=at)
     board.put([holdings])
-    missing = records.unpriced_of(holdings, board.book)
+    missing = [*records.unpriced_of(holdings, board.book), *_sold_without_close(holdings, board)]
     if missing:
         _ask(board, holdings, missing, at=at)
         board.put([holdings])
     return board
+
+
+def _sold_without_close(holdings: AccountHoldings, board: Board) -> list[str]:
+    """Name what was sold out today and nobody follows any more, though its close counts today."""
+    return [
+        p.symbol
+        for p in holdings.positions
+        if not p.quantity
+        and p.opening_quantity
+        and p.number is not None
+        and not board.book.closes[p.number]
+    ]
 
 
 def _ask(
@@ -191,42 +227,64 @@ def _ask(
             board.book.offer(position.number, told)
 
 
-def _numbers(symbols: Iterable[str]) -> dict[str, int]:
-    """Find the instruments of symbols, asking the broker about new ones; unknown ones lack."""
-    wanted = set(symbols)
-    known = {s: row.number for s, row in market.list_instruments(symbols=wanted).items()}
-    for symbol in wanted - known.keys():
+@dataclass(frozen=True)
+class Found:
+    """Instruments by symbol; unless it `is_answered`, one that lacks may be known later."""
+
+    listed: Mapping[str, Listed]
+    is_answered: bool
+
+
+def find_instruments(symbols: Iterable[str]) -> Found:
+    """
+    Find the instruments of symbols, asking the broker about new ones.
+
+    One that does not answer is asked no more: everybody whose holdings are read here waits for it.
+    A clear no is an answer, and about one name only.
+    """
+    wanted, is_answered = set(symbols), True
+    known = market.list_instruments(symbols=wanted)
+    for symbol in sorted(wanted - known.keys()):
         try:
-            known[symbol] = market.get_instrument(symbol=symbol).number
-        except CleraError:
+            new = market.get_instrument(symbol=symbol)
+        except UnknownSymbol:
             continue  # listed as unpriced until somebody knows it
-    return known
+        except VendorRejected:
+            is_answered = False
+        except CleraError:
+            is_answered = False
+            break
+        else:
+            known[symbol] = Listed(new.number, new.multiplier)
+    # One object for nearly all: a process keeps what the accounts of all its sockets hold.
+    listed = {
+        symbol: one._replace(multiplier=ONE) if one.multiplier == ONE else one
+        for symbol, one in known.items()
+    }
+    return Found(listed, is_answered)
 
 
 def _positions(
     holdings: trading.Holdings | None,
-    traded: Mapping[str, trading.Traded],
-    numbers: Mapping[str, int],
+    changed: Mapping[str, trading.Traded],
+    listed: Mapping[str, Listed],
 ) -> tuple[Position, ...]:
     """Put what is held and what was traded today together, symbol by symbol."""
     held = {} if holdings is None else {p.symbol: p for p in holdings.positions}
     found = []
-    for symbol in sorted(held.keys() | traded.keys()):
-        line, today = held.get(symbol), traded.get(symbol)
-        quantity = line.quantity if line else ZERO
+    for symbol in sorted(held.keys() | changed.keys()):
+        quantity, entry_price, close = held[symbol][1:] if symbol in held else _NOT_HELD
+        today, (number, multiplier) = changed.get(symbol), listed.get(symbol, _NOT_LISTED)
         found.append(
             Position(
-                symbol=intern(symbol),
-                number=numbers.get(symbol),
-                quantity=quantity,
-                average_entry_price=line.average_entry_price if line else ZERO,
+                intern(symbol),
+                number,
+                quantity,
+                entry_price,
                 opening_quantity=quantity - today.quantity if today else quantity,
                 spent_today=today.spent if today else ZERO,
-                previous_close=line.previous_close if line else None,
+                previous_close=close,
+                multiplier=multiplier,
             )
         )
     return tuple(found)
-
-
-def _start_of_day(at: datetime) -> datetime:
-    return datetime.combine(at.astimezone(NEW_YORK).date(), time(), tzinfo=NEW_YORK)

@@ -18,6 +18,10 @@ class PositionValue(serializers.Serializer[Any]):
     previous_close = serializers.CharField(allow_null=True)
     market_value = serializers.CharField(allow_null=True)
     as_of = serializers.DateTimeField(allow_null=True)
+    flags = serializers.ListField(
+        child=serializers.ChoiceField(["halted", "doubted", "stale"]),
+        help_text="What is wrong with the price, which is the last good one; empty as a rule.",
+    )
 
 
 class LiveRecord(serializers.Serializer[Any]):
@@ -39,7 +43,12 @@ class LiveRecord(serializers.Serializer[Any]):
     stale = serializers.BooleanField()
     currency = serializers.CharField()
     unpriced = serializers.ListField(child=serializers.CharField())
+    revision = serializers.CharField(
+        help_text="Another one whenever cash, money on its way, a position or the day is."
+    )
     cash = serializers.CharField(allow_null=True)
+    pending_deposits = serializers.CharField(help_text="On its way; no part of the value.")
+    pending_withdrawals = serializers.CharField(help_text="On its way; no part of the value.")
     positions = PositionValue(many=True)
 
 

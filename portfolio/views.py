@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from accounts import selectors as accounts
 from core.api import permissions
 from core.api.authentication import principal_of
-from portfolio import selectors, serializers
+from portfolio import examples, selectors, serializers
 
 
 class PortfolioValue(APIView):
@@ -17,7 +17,11 @@ class PortfolioValue(APIView):
 
     scopes = permissions.scopes("portfolio")
 
-    @extend_schema(parameters=[serializers.ValueQuery], responses=serializers.LiveRecord)
+    @extend_schema(
+        parameters=[serializers.ValueQuery],
+        responses=serializers.LiveRecord,
+        examples=examples.VALUE,
+    )
     def get(self, request: Request) -> Response:
         """Read the live value of one account."""
         query = serializers.ValueQuery(data=request.query_params)

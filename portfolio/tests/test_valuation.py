@@ -7,49 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.money import Money, Price, Quantity, Unrounded
-from market.frames import Epoch, Frame
-from market.price_book import to_nanos
 from portfolio.live.board import Board
 from portfolio.live.book import MissedFrame, PriceVectors
-from portfolio.live.holdings import AccountHoldings, HoldingsTable, Line, Position
+from portfolio.live.holdings import Line
 from portfolio.live.records import NOT_KNOWN
+from portfolio.live.table import HoldingsTable
+from portfolio.tests.factories import account, frame, position
 
 ZERO = Decimal(0)
-
-
-def position(number, quantity, *, bought="0", spent="0", symbol=None, close=None):
-    """A position of which `bought` was bought today for `spent`."""
-    return Position(
-        symbol=symbol or f"S{number}",
-        number=number,
-        quantity=Decimal(quantity),
-        average_entry_price=Decimal(1),
-        opening_quantity=Decimal(quantity) - Decimal(bought),
-        spent_today=Decimal(spent),
-        previous_close=None if close is None else Decimal(close),
-    )
-
-
-def account(*positions, cash="0"):
-    known = None if cash is None else Decimal(cash)
-    return AccountHoldings(account_id=uuid4(), cash=known, positions=positions)
-
-
-def frame(prices, closes=None, *, seq=1, fence=1, is_full=True, is_stale=False):
-    closes = closes or {}
-    return Frame(
-        epoch=Epoch(fence, 1),
-        seq=seq,
-        as_of_ns=1_000_000_000 * seq,
-        sent_ms=seq,
-        is_full=is_full,
-        is_stale=is_stale,
-        numbers=np.array(list(prices), dtype="<u4"),
-        prices=np.array([to_nanos(Decimal(p)) for p in prices.values()], dtype="<i8"),
-        times=np.array([seq] * len(prices), dtype="<i8"),
-        close_numbers=np.array(list(closes), dtype="<u4"),
-        closes=np.array([to_nanos(Decimal(c)) for c in closes.values()], dtype="<i8"),
-    )
 
 
 @pytest.fixture
@@ -152,7 +117,7 @@ class TestWorth:
 
         board.put([one])
 
-        assert board.worth(one.account_id) == NOT_KNOWN
+        assert board.worth(one.account_id) == NOT_KNOWN._replace(is_stale=True)
 
     def test_owing_more_than_owning_is_negative_and_has_no_percentage(self, board):
         one = account(position(1, "1"), cash="-100")
@@ -189,6 +154,15 @@ class TestFollowing:
     def test_a_frame_that_was_read_already_is_ignored(self, board):
         assert board.follow(frame({1: "11"}, seq=1, is_full=False)) == []
         assert board.book.prices[1] == 10
+
+    def test_a_whole_one_that_was_on_its_way_while_the_whole_was_read_is_ignored(self, board):
+        board.replace(frame({1: "12"}, seq=7))
+
+        assert board.follow(frame({1: "11"}, seq=5)) == []
+        assert board.follow(frame({1: "11.5"}, seq=6, is_full=False)) == []
+        assert (board.book.seq, board.book.prices[1]) == (7, 12)
+        board.follow(frame({1: "13"}, seq=9))
+        assert (board.book.seq, board.book.prices[1]) == (9, 13)
 
     def test_values_are_stale_without_a_feed_or_when_it_says_so(self, board):
         assert board.stamp.is_stale
@@ -308,7 +282,7 @@ def test_the_table_holds_what_was_last_put_whatever_came_before(steps):
             table.put(key, cash=float(index), lines=lines)
             expected[key] = index + sum(q * prices[n] for n, q in held.items())
 
-    totals = table.matrices(32).quantities @ prices + table.cash
+    totals = table.matrix("_quantities", slice(0, table.row_count), 32) @ prices + table.cash
     found = {key: totals[row] for row, key in enumerate(table.accounts) if key is not None}
     assert found == pytest.approx(expected)
     assert len(table) == len(expected)
