@@ -3,7 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import transaction
+
 from accounts import services as accounts
+from core import realtime
 from core.clock import Now
 from core.events import publish
 from core.intents.models import IntentStep
@@ -23,7 +26,12 @@ BOOKS_ARE_LATE: Final = timedelta(hours=1)
 
 
 def tell(transfer: Transfer) -> None:
-    """Tell the owner of the account a transfer's status, in the caller's transaction."""
+    """
+    Tell the owner of the account a transfer's status, in the caller's transaction.
+
+    Whoever shows the account shows what is on its way, too, and hears of it after the commit.
+    """
+    transaction.on_commit(lambda: realtime.account_changed(str(transfer.account_id)))
     accounts.push(
         account_id=transfer.account_id,
         user_id=transfer.user_id,

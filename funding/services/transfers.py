@@ -19,10 +19,10 @@ from core.intents.couriers import Courier, Receipt
 from core.intents.states import IntentState
 from core.jobs import enqueue
 from core.money import Money
-from funding import return_codes, selectors, states
+from funding import return_codes, states
 from funding.gateways import MovedMoney, Payment, get_funds
 from funding.models import AchRelationship, Transfer
-from funding.services import dates, evidence, limits, outcomes, rules
+from funding.services import bank_standing, dates, evidence, limits, outcomes, rules
 from funding.states import Direction
 from ledger import selectors as ledger_selectors
 from ledger import services as ledger
@@ -76,12 +76,13 @@ class TransferCourier(Courier[Transfer]):
     resends: ClassVar[bool] = False
 
     def send(self, intent: Transfer) -> Receipt:
-        """Ask for the transfer; see `Courier.send`."""
+        """Ask for the transfer; `may_send` has read account and bank. See `Courier.send`."""
         broker_account_id, payment = _asked(intent)
         return receipt_of(get_funds().move_money(broker_account_id, payment))
 
     def find(self, intent: Transfer) -> Receipt | None:
         """Look for the transfer in the broker's list."""
+        _read_bank(intent)
         broker_account_id, payment = _asked(intent)
         listed = get_funds().list_transfers(broker_account_id, direction=payment.direction)
         with acting_as(SYSTEM):
@@ -103,9 +104,10 @@ class TransferCourier(Courier[Transfer]):
 
     def may_send(self, intent: Transfer) -> bool:
         """Hold it back when the account or the bank has been shut since it was asked for."""
-        bank = intent.relationship
-        is_open = bool(intent.account.is_tradable) and bank.is_usable
-        return is_open and not selectors.why_unusable(bank)
+        standing = bank_standing.with_account(intent.relationship_id)
+        intent.relationship, intent.account = standing.bank, standing.bank.account
+        is_open = bool(intent.account.is_tradable) and standing.is_usable
+        return is_open and not standing.ended_by
 
     def lock_above(self, intent_id: UUID) -> None:
         """Lock the account first, as whoever posts to its ledger does."""
@@ -126,12 +128,20 @@ class TransferCourier(Courier[Transfer]):
         outcomes.follow(intent, at=at)
 
 
-def _asked(intent: Transfer) -> tuple[str, Payment]:
+def _read_bank(intent: Transfer) -> None:
+    """Read what `_asked` needs of the bank and the account."""
     with acting_as(SYSTEM):
-        broker_account_id = accounts.broker_id_of(intent.account)
-        bank = intent.relationship.broker_relationship_id
+        banks = AchRelationship.objects.select_related("account")
+        intent.relationship = banks.get(pk=intent.relationship_id)
+        intent.account = intent.relationship.account
     sending.release_connection()
-    return broker_account_id, Payment(bank, intent.direction, intent.amount)
+
+
+def _asked(intent: Transfer) -> tuple[str, Payment]:
+    """Say at which of the broker's accounts what is asked; bank and account were read before."""
+    bank = intent.relationship.broker_relationship_id
+    payment = Payment(bank, intent.direction, intent.amount)
+    return accounts.broker_id_of(intent.account), payment
 
 
 def _fits(moved: MovedMoney, payment: Payment, sent_at: datetime | None) -> bool:
@@ -240,18 +250,17 @@ def _record(
         account = account_services.lock_account(account_id=account_id)
         if asked.transfer_id and Transfer.objects.filter(pk=wanted).exists():
             return wanted
-        bank = selectors.get_relationship(
-            principal=principal, account_id=account.pk, relationship_id=asked.relationship_id
-        )
+        standing = bank_standing.named(asked.relationship_id, account_id=account.pk)
+        bank = standing.bank
         if request:
             request.concerns(account.pk, bank.pk)
-        claimed = idempotency.claim(request, resource_id=wanted)
+        claimed = idempotency.claim(request, resource_id=wanted, is_alone=True)
         if claimed != wanted:
             return claimed
         rules.demand_active(account)
         if account.is_closing and asked.direction == Direction.INCOMING:
             raise rules.AccountClosing
-        _demand_usable(bank)
+        _demand_usable(standing)
         undecided = Transfer.objects.undecided().filter(
             account_id=account.pk, relationship=bank, direction=asked.direction
         )
@@ -261,10 +270,10 @@ def _record(
     return claimed
 
 
-def _demand_usable(bank: AchRelationship) -> None:
-    if not bank.is_usable:
+def _demand_usable(standing: bank_standing.Standing) -> None:
+    if not standing.is_usable:
         raise RelationshipNotApproved
-    code = selectors.why_unusable(bank)
+    code = standing.ended_by
     if code:
         meaning = return_codes.explain(code).meaning
         raise RelationshipUnusable(f"{meaning} Link a bank anew ({code}).")

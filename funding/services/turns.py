@@ -24,12 +24,28 @@ def take(name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None
     """
     Act on each that is due, and on what comes due meanwhile, in one process at a time.
 
-    Returns how many there were; somebody else's turn is none of ours.
+    Returns how many there were; somebody else's turn is none of ours. Whoever is turned away may
+    go: the one at work looks once more after the turn has been given back.
     """
-    lease = leases.acquire(f"funding.{name}", seconds=REST_SECONDS)
-    if lease is None:
-        return 0
     count, ends = 0, time.monotonic() + TURN_SECONDS
+    while (
+        time.monotonic() < ends
+        and due()
+        and (lease := leases.acquire(f"funding.{name}", seconds=REST_SECONDS))
+    ):
+        acted, is_slow = _turn(name, due=due, act=act, ends=ends)
+        count += acted
+        if is_slow:
+            break  # the lease runs out by itself
+        leases.release(lease)
+    return count
+
+
+def _turn(
+    name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None], ends: float
+) -> tuple[int, bool]:
+    """Act until nothing is due, time is up or Plaid hangs; return how often, and whether it did."""
+    count = 0
     while time.monotonic() < ends and (ids := due()):
         for each in ids:
             began = time.monotonic()
@@ -38,8 +54,7 @@ def take(name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None
             now = time.monotonic()
             if now - began >= settings.VENDOR_TOTAL_SECONDS:
                 logger.warning("plaid.slow", operation=name, seconds=round(now - began, 1))
-                return count
+                return count, True
             if now >= ends:
                 break
-    leases.release(lease)
-    return count
+    return count, False

@@ -1,13 +1,13 @@
 """Moving money in tests: asking for it, what the broker tells of it, and what came of it."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from django.apps import apps
 
 from accounts import services as account_services
-from accounts.tests.factories import application, customer
+from accounts.tests.factories import application, customer, now
 from core import inbox
 from core.auth import SYSTEM, acting_as
 from funding.gateways import FundingNews
@@ -47,10 +47,6 @@ def bank_at_broker(sandbox):
     bank_upkeep.refresh_relationships(at=now())
     with acting_as(SYSTEM):
         return type(bank).objects.select_related("account").get(pk=bank.pk)
-
-
-def now():
-    return datetime.now(UTC)
 
 
 def tell(transfer, status, *, after=1):

@@ -2,7 +2,7 @@
 
 from rest_framework.test import APIClient
 
-from accounts.tests.factories import AT, customer
+from accounts.tests.factories import customer, now
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
@@ -35,15 +35,15 @@ def bring(account, token, *, plaid_account_id=""):
         public_token=token,
         plaid_account_id=plaid_account_id,
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
 def sweep(times=1, *, after=6):
     for _ in range(times):
         pass_time(after)
-        bank_upkeep.sweep_relationships(at=AT)
-        linking.sweep_links(at=AT)
+        bank_upkeep.sweep_relationships(at=now())
+        linking.sweep_links(at=now())
 
 
 def session_of(account):

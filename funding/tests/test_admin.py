@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.contrib.messages import get_messages
 
-from accounts.tests.factories import AT, customer
+from accounts.tests.factories import customer, now
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import VendorUnclear
@@ -33,7 +33,7 @@ def lost(funds):
     funds.fails_before = VendorUnclear("fake", "no answer")
     moved = move(bank)
     for _ in range(3):
-        transfer_upkeep.sweep_transfers(at=AT)
+        transfer_upkeep.sweep_transfers(at=now())
         pass_time(11)
     return row(moved)
 
@@ -44,9 +44,9 @@ def at_broker(lost, funds):
     with acting_as(SYSTEM):
         payment = Payment(lost.relationship.broker_relationship_id, "INCOMING", Decimal("25.00"))
         owner = lost.account.broker_account_id
-    funds._clock, now = (lambda: AT.replace(year=2020)), funds._clock
+    funds._clock, clock = (lambda: now().replace(year=2020)), funds._clock
     moved = funds.add_transfer(owner, payment)
-    funds._clock = now
+    funds._clock = clock
     return moved
 
 
@@ -72,7 +72,7 @@ def move(bank):
         amount=Decimal("25.00"),
         direction="INCOMING",
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -84,7 +84,7 @@ def row(found):
 
 def proposed(lost, *, by=SOMEBODY):
     return verdicts.propose(
-        staff=by, transfer_id=lost.pk, verdict="DISMISS", reason="Asked them.", at=AT
+        staff=by, transfer_id=lost.pk, verdict="DISMISS", reason="Asked them.", at=now()
     )
 
 
@@ -179,7 +179,7 @@ class TestWhoMay:
 
 class TestTheWorkList:
     def test_shows_the_brokers_evidence_beside_our_facts(self, lost, at_broker, funds):
-        verdicts.look_again(staff=SOMEBODY, transfer_id=lost.pk, at=AT)
+        verdicts.look_again(staff=SOMEBODY, transfer_id=lost.pk, at=now())
 
         page = staff("operator").get(page_of(lost)).content.decode()
 
@@ -193,9 +193,9 @@ class TestTheWorkList:
     def test_offers_nothing_that_cannot_be_it(self, lost, funds):
         with acting_as(SYSTEM):
             owner, bank = lost.account.broker_account_id, lost.relationship.broker_relationship_id
-        funds._clock = lambda: AT.replace(year=2020)
+        funds._clock = lambda: now().replace(year=2020)
         funds.add_transfer(owner, Payment(bank, "INCOMING", Decimal("26.00")))
-        verdicts.look_again(staff=SOMEBODY, transfer_id=lost.pk, at=AT)
+        verdicts.look_again(staff=SOMEBODY, transfer_id=lost.pk, at=now())
 
         page = staff("operator").get(page_of(lost)).content.decode()
 

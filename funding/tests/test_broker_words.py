@@ -7,14 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.tests.factories import make_account
+from accounts.tests.factories import make_account, now
 from core.errors import VendorUnavailable
 from core.intents.states import IntentState
 from core.tests.wires import answer, vendor
 from funding.gateways.alpaca import AlpacaFunds
 from funding.services import transfer_upkeep
 from funding.tests.factories import make_bank
-from funding.tests.moving import move, now, row
+from funding.tests.moving import move, row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from accounts.services import oversight
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import CleraError, NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
@@ -17,7 +17,7 @@ from funding.gateways.fake import FakeFunds
 from funding.models import Cancellation
 from funding.services import cancellations, transfer_upkeep
 from funding.tests.factories import make_bank
-from funding.tests.moving import bank_at_broker, count_of, move, now, refresh, row, statuses, tell
+from funding.tests.moving import bank_at_broker, count_of, move, refresh, row, statuses, tell
 from ledger.tests import invariants
 from ledger.tests.factories import cash_of, open_ledger
 
@@ -104,7 +104,9 @@ class TestBeforeItLeaves:
 
     def test_a_frozen_account_may_still_stop_what_is_under_way(self, funds, bank):
         transfer = move(bank)
-        oversight.freeze(staff=Principal.staff(1), account_id=bank.account_id, reason="Odd.", at=AT)
+        oversight.freeze(
+            staff=Principal.staff(1), account_id=bank.account_id, reason="Odd.", at=now()
+        )
 
         assert cancel(transfer).public_status == "CANCELED"
 

@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from accounts.tests.factories import customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.tests.parcels import pass_time
 from funding.serializers.transfers import NO_CALENDAR
 from funding.services import dates
 from funding.tests.factories import make_bank
-from funding.tests.moving import move, now, row
+from funding.tests.moving import move, row
 from market.tests import factories as market
 
 pytestmark = pytest.mark.django_db

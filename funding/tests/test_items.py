@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
@@ -33,7 +33,7 @@ def linked(funds, links):
         public_token=links.sign_in(),
         plaid_account_id="",
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -61,32 +61,33 @@ def open_update_page(session, *, by=None):
 class TestGivingUp:
     def test_removes_it_at_plaid_and_erases_its_token(self, links, linked):
         with acting_as(SYSTEM):
-            items.give_up(item_id=linked.item_id, at=AT)
-            items.give_up(item_id=linked.item_id, at=AT)
+            items.give_up(item_id=linked.item_id, at=now())
+            items.give_up(item_id=linked.item_id, at=now())
         assert not links.only_item().is_gone
 
-        linking.sweep_links(at=AT)
+        at = now()
+        linking.sweep_links(at=at)
         pass_time(SIX_HOURS)
-        linking.sweep_links(at=AT)
-        items.refresh_items(at=AT)
+        linking.sweep_links(at=at)
+        items.refresh_items(at=at)
 
         gone = reread(linked)
         assert links.only_item().is_gone
-        assert (gone.state, gone.sealed_access_token, gone.removed_at) == ("REMOVED", None, AT)
+        assert (gone.state, gone.sealed_access_token, gone.removed_at) == ("REMOVED", None, at)
         assert links.calls.count("remove_item") == 1
 
     @pytest.mark.parametrize("error", FAILURES)
     @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
     def test_goes_on_until_plaid_has_heard(self, links, linked, when, error):
         with acting_as(SYSTEM):
-            items.give_up(item_id=linked.item_id, at=AT)
+            items.give_up(item_id=linked.item_id, at=now())
         getattr(links, when)["remove_item"] = error
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
         assert reread(linked).state == "REMOVING"
 
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
         pass_time(61)
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
 
         assert reread(linked).state == "REMOVED"
         assert links.calls.count("remove_item") == 2
@@ -97,8 +98,8 @@ class TestGivingUp:
             banks.update(vendor_status="CANCELED")
         pass_time(SIX_HOURS)
 
-        items.refresh_items(at=AT)
-        linking.sweep_links(at=AT)
+        items.refresh_items(at=now())
+        linking.sweep_links(at=now())
 
         assert reread(linked).state == "REMOVED"
 
@@ -106,12 +107,12 @@ class TestGivingUp:
 class TestRefreshing:
     def test_asks_once_in_six_hours(self, links, linked):
         before = len(links.calls)
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
         assert len(links.calls) == before
 
         pass_time(SIX_HOURS)
-        items.refresh_items(at=AT)
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
+        items.refresh_items(at=now())
 
         assert links.calls[before:] == ["read_item"]
         assert told(linked) == []
@@ -121,7 +122,7 @@ class TestRefreshing:
         with acting_as(SYSTEM):
             items.nudge(item_ids={links.only_item().item_id, "item-nobody-knows"})
 
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
 
         assert (reread(linked).state, reread(linked).error_code) == (
             "LOGIN_REQUIRED",
@@ -133,7 +134,7 @@ class TestRefreshing:
         for error in ("ITEM_LOGIN_REQUIRED", "ITEM_LOGIN_REQUIRED", "", ""):
             links.only_item().error_code = error
             pass_time(SIX_HOURS)
-            items.refresh_items(at=AT)
+            items.refresh_items(at=now())
 
         assert told(linked) == ["bank.login_required", "bank.login_repaired"]
         assert reread(linked).state == "LIVE"
@@ -143,7 +144,7 @@ class TestRefreshing:
         links.only_item().error_code = error
         pass_time(SIX_HOURS)
 
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
 
         assert (reread(linked).state, reread(linked).error_code) == ("BROKEN", error)
         assert told(linked) == ["bank.login_broken"]
@@ -153,7 +154,7 @@ class TestRefreshing:
         links.reading_fails = VendorRejected("fake", "no", vendor_code=code)
         pass_time(SIX_HOURS)
 
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
 
         assert (reread(linked).state, reread(linked).error_code) == ("BROKEN", code)
 
@@ -161,7 +162,7 @@ class TestRefreshing:
         links.reading_fails = VendorRejected("fake", "no", vendor_code="INVALID_FIELD")
         pass_time(SIX_HOURS)
 
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
 
         assert (reread(linked).state, told(linked)) == ("LIVE", [])
 
@@ -169,7 +170,7 @@ class TestRefreshing:
         links.reading_fails = FAILURES[0]
         pass_time(SIX_HOURS)
 
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
 
         assert (reread(linked).state, told(linked)) == ("LIVE", [])
 
@@ -179,7 +180,7 @@ class TestUpdateMode:
     def broken(self, links, linked):
         links.only_item().error_code = "ITEM_LOGIN_REQUIRED"
         pass_time(SIX_HOURS)
-        items.refresh_items(at=AT)
+        items.refresh_items(at=now())
         return linked
 
     def test_mends_the_same_item_and_links_no_other_bank(self, links, funds, broken):
@@ -188,7 +189,7 @@ class TestUpdateMode:
         links.finish(opened.token)
         pass_time(6)
 
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
 
         assert reread(broken).state == "LIVE"
         assert told(broken) == ["bank.login_required", "bank.login_repaired"]

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from accounts.tests.factories import customer
+from accounts.tests.factories import customer, now
 from core.auth import SYSTEM, acting_as
 from core.errors import CleraError, VendorRejected, VendorUnavailable, VendorUnclear
 from core.intents import sending
@@ -18,11 +18,11 @@ from funding.models import Transfer, TransferLimit
 from funding.services import limits, transfer_upkeep, transfers
 from funding.services.limits import Facts, judge
 from funding.tests.factories import make_bank
-from funding.tests.moving import count_of, move, now, row, statuses, tell
+from funding.tests.moving import count_of, move, row, statuses, tell
 from ledger.tests import invariants
 from ledger.tests.factories import cash_of, entries_of, open_ledger
 
-ROUNDS = 50
+ROUNDS = 20
 
 
 def facts(**changes):

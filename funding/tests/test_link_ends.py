@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorRejected
 from core.ids import new_id
@@ -44,7 +44,7 @@ def finish(account, opened):
         principal=customer(account.user_id),
         account_id=account.pk,
         session_id=opened.session_id,
-        at=AT,
+        at=now(),
     )
 
 
@@ -144,13 +144,13 @@ class TestRenewing:
 
     def test_a_bank_that_is_gone_meanwhile_is_over_at_once(self, links, account, linked):
         opened = self.renew(linked)
-        items.give_up(item_id=linked.item_id, at=AT)
+        items.give_up(item_id=linked.item_id, at=now())
 
         with pytest.raises(linking.SignInFailed, match="given up"):
             finish(account, opened)
 
     def test_a_bank_that_is_gone_is_refused_in_true_words(self, links, linked):
-        items.give_up(item_id=linked.item_id, at=AT)
+        items.give_up(item_id=linked.item_id, at=now())
 
         with pytest.raises(pages.NotSignedIn, match="no sign-in at Plaid"):
             self.renew(linked)
@@ -160,7 +160,7 @@ class TestAnAccountThatWasStopped:
     @pytest.mark.parametrize(
         ("columns", "code"),
         [
-            ({"frozen_at": AT}, "account_frozen"),
+            ({"frozen_at": now()}, "account_frozen"),
             ({"vendor_status": "ACCOUNT_CLOSED"}, "account_not_active"),
         ],
     )
@@ -194,7 +194,7 @@ class TestWhatPlaidDoesNotTell:
     def test_a_page_it_refuses_to_show_ends_in_its_time(self, links, account):
         page(account)
         with acting_as(SYSTEM):
-            LinkSession.objects.update(expires_at=AT - timedelta(seconds=1))
+            LinkSession.objects.update(expires_at=now() - timedelta(seconds=1))
         links.reading_fails = VendorRejected("fake", "no", vendor_code="INVALID_FIELD")
 
         sweep()
@@ -218,7 +218,7 @@ class TestARefusalOfASecondBank:
             pages.create_link(**who, redirect_uri=REDIRECT)
         with pytest.raises(linking.RelationshipExists) as of_token:
             linking.process_token(
-                **who, public_token=links.sign_in(), plaid_account_id="", request=None, at=AT
+                **who, public_token=links.sign_in(), plaid_account_id="", request=None, at=now()
             )
 
         assert of_page.value.extra == of_token.value.extra == {"relationship_id": bank.public_id}

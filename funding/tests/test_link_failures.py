@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.errors import VendorRejected
 from core.tests.parcels import pass_time
 from funding.gateways import RELATIONSHIP_EXISTS
@@ -60,7 +60,7 @@ class TestTheBrokersNo:
             account_id=account.pk,
             bank=BANK,
             request=None,
-            at=AT,
+            at=now(),
         )
         links.finish(opened.token)
 
@@ -108,7 +108,7 @@ class TestLostAnswers:
         bring(account, links.sign_in())
 
         pass_time(10)
-        linking.sweep_links(at=AT + timedelta(minutes=40))
+        linking.sweep_links(at=now() + timedelta(minutes=40))
 
         assert session_of(account).state == "FAILED"
         assert links.calls.count("exchange") == 1
@@ -145,7 +145,7 @@ class TestKills:
         pass_time(6)
         getattr(links, when)[method] = Killed()
         with pytest.raises(Killed):
-            linking.sweep_links(at=AT)
+            linking.sweep_links(at=now())
 
         sweep(3, after=35)
 
@@ -185,7 +185,7 @@ class TestKills:
 
         links.exchange = slow
         pass_time(6)
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
         sweep(2)
 
         assert session_of(account).state == "FAILED"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.errors import Invalid, NotFound
 from core.tests.parcels import pass_time
@@ -70,9 +70,9 @@ class TestAPage:
             sweep(after=300)
 
         assert links.calls.count("read_progress") < 45
-        linking.sweep_links(at=AT + timedelta(hours=5))
+        linking.sweep_links(at=now() + timedelta(hours=5))
         pass_time(600)
-        linking.sweep_links(at=AT + timedelta(hours=5))
+        linking.sweep_links(at=now() + timedelta(hours=5))
         kept = session_of(account)
         assert (kept.state, kept.sealed_link_token) == ("EXPIRED", None)
 
@@ -116,16 +116,16 @@ class TestOneEffect:
         opened = page(account)
         who = {"principal": customer(account.user_id), "account_id": account.pk}
         with pytest.raises(linking.SignInUnfinished):
-            linking.finish(**who, session_id=opened.session_id, at=AT)
+            linking.finish(**who, session_id=opened.session_id, at=now())
         links.finish(opened.token)
         pass_time(31)
 
-        session = linking.finish(**who, session_id=opened.session_id, at=AT)
+        session = linking.finish(**who, session_id=opened.session_id, at=now())
 
         assert session.state == "LINKED"
         with pytest.raises(NotFound):
             linking.finish(
-                principal=customer(), account_id=account.pk, session_id=session.pk, at=AT
+                principal=customer(), account_id=account.pk, session_id=session.pk, at=now()
             )
 
     def test_all_three_together_exchange_once(self, links, funds, account):
@@ -250,7 +250,7 @@ class TestDuplicates:
             links.finish(opened.token)
         links.fails_before["read_item"] = AWAY
         pass_time(6)
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
 
         sweep(3)
 

@@ -1,15 +1,15 @@
 """Who works on a sign-in locks in the same order as whoever brings news of it."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 
 from accounts import services as account_services
-from accounts.tests.factories import AT, make_account
+from accounts.tests.factories import make_account, now
 from core.auth import SYSTEM, acting_as
+from core.tests.locks import wait_until_somebody_waits
 from funding.models import AchRelationship, LinkSession, PlaidItem
 from funding.services import bank_upkeep, items
 from funding.tests.signing_in import bring, items_of
@@ -31,17 +31,6 @@ def beside():
         yield lambda act: pool.submit(run, act)
 
 
-def wait_until_somebody_waits():
-    ends = time.monotonic() + 10
-    with connection.cursor() as cursor:
-        while time.monotonic() < ends:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-            threading.Event().wait(0.02)
-    raise AssertionError("Nobody waits for our lock.")
-
-
 def test_news_of_a_page_and_its_item_meets_the_bank_that_is_made(funds, links, beside):
     account, token = make_account(), links.sign_in()
     has_come, may_go_on = threading.Event(), threading.Event()
@@ -58,7 +47,7 @@ def test_news_of_a_page_and_its_item_meets_the_bank_that_is_made(funds, links, b
     (item,) = items_of(account)
 
     with acting_as(SYSTEM):
-        LinkSession.objects.update(due_at=AT)
+        LinkSession.objects.update(due_at=now())
         may_go_on.set()
         wait_until_somebody_waits()
         items.nudge(item_ids={item.item_id})
@@ -74,7 +63,7 @@ def test_a_bank_that_goes_meets_a_sign_in_that_breaks(funds, links, beside):
         with acting_as(SYSTEM):
             account_services.lock_account(account_id=account.pk)
             locked = AchRelationship.objects.locked(bank.pk)
-            bank_upkeep.note_status(locked, "CANCELED", told_at=None, at=AT)
+            bank_upkeep.note_status(locked, "CANCELED", told_at=None, at=now())
 
     with acting_as(SYSTEM):
         PlaidItem.objects.select_for_update(no_key=True).get(pk=bank.item_id)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from accounts.tests.factories import AT, make_account
+from accounts.tests.factories import make_account, now
 from core.errors import CleraError
 from funding.services import linking
 from funding.tests.signing_in import banks_of, bring, items_of, page, session_of, sweep
@@ -76,7 +76,7 @@ def test_the_sweep_the_browser_and_the_returning_customer_do_one_thing(funds, li
     def act(number):
         if number % 2:
             return bring(account, token).state
-        return linking.go_on(opened.session_id, at=AT).state
+        return linking.go_on(opened.session_id, at=now()).state
 
     together(act)
     sweep(3, after=35)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from funding.models import AchRelationship
 from funding.tests.signing_in import AWAY, REDIRECT, sweep
@@ -69,7 +69,7 @@ class TestOverHttp:
 
     def test_what_a_frozen_account_is_told(self, ask, links, account):
         with acting_as(SYSTEM):
-            type(account).objects.filter(pk=account.pk).update(frozen_at=AT)
+            type(account).objects.filter(pk=account.pk).update(frozen_at=now())
 
         for path, body in (
             ("/create-ach-relationship-link", {"redirectUri": REDIRECT}),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core import inbox
 from core.auth import SYSTEM, acting_as
 from core.errors import Invalid, NotFound, VendorRejected, VendorUnavailable, VendorUnclear
@@ -28,7 +28,7 @@ def link(account, bank=BANK, *, by=None):
         account_id=account.pk,
         bank=bank,
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -39,7 +39,7 @@ def row(bank):
 
 def look(times=1):
     for _ in range(times):
-        bank_upkeep.sweep_relationships(at=AT)
+        bank_upkeep.sweep_relationships(at=now())
         pass_time(11)
 
 
@@ -122,7 +122,7 @@ class TestLinkBank:
 
     def test_a_bank_that_only_the_broker_knows_stands_in_the_way_too(self, funds):
         account = make_account()
-        funds.banks.append((account.broker_account_id, LinkedBank("x", "APPROVED", AT, AT)))
+        funds.banks.append((account.broker_account_id, LinkedBank("x", "APPROVED", now(), now())))
 
         with pytest.raises(relationships.RelationshipExists):
             link(account)
@@ -172,7 +172,7 @@ class TestUnsureOutcomes:
 
     def test_an_older_bank_of_the_account_is_not_mistaken_for_ours(self, funds):
         account = make_account()
-        old = LinkedBank("old", "CANCELED", AT.replace(year=2020), AT.replace(year=2020))
+        old = LinkedBank("old", "CANCELED", now().replace(year=2020), now().replace(year=2020))
         funds.banks.append((account.broker_account_id, old))
         funds.fails_before = UNCLEAR
         lost = link(account)
@@ -230,9 +230,9 @@ class TestNews:
         [(owner, linked)] = funds.banks
         funds.banks = [(owner, replace(linked, status="APPROVED"))]
 
-        assert bank_upkeep.refresh_relationships(at=AT) == 1
+        assert bank_upkeep.refresh_relationships(at=now()) == 1
         assert row(bank).is_usable is True
-        assert bank_upkeep.refresh_relationships(at=AT) == 0
+        assert bank_upkeep.refresh_relationships(at=now()) == 0
 
 
 class TestWhoSeesWhat:

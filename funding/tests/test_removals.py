@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.apps import apps
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.db.sealed import seal_into
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def bank(funds):
     """A bank that both sides know."""
     bank = make_bank()
-    known = LinkedBank(bank.broker_relationship_id, "APPROVED", AT, AT)
+    known = LinkedBank(bank.broker_relationship_id, "APPROVED", now(), now())
     funds.banks.append((bank.account.broker_account_id, known))
     return bank
 
@@ -37,7 +37,7 @@ def remove(bank, *, by=None, named=None):
         principal=by or customer(bank.user_id),
         account_id=bank.account_id,
         relationship_id=named or bank.pk,
-        at=AT,
+        at=now(),
     )
 
 
@@ -47,7 +47,7 @@ def link(account, bank=BANK):
         account_id=account.pk,
         bank=bank,
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -59,7 +59,7 @@ def move(bank, direction="INCOMING"):
         amount=Decimal("10.00"),
         direction=direction,
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -85,7 +85,7 @@ def told(bank):
 
 def sweep(times=1):
     for _ in range(times):
-        removals.sweep_removals(at=AT)
+        removals.sweep_removals(at=now())
         pass_time(11)
 
 
@@ -127,7 +127,7 @@ class TestRemoveBank:
         assert link(bank.account, replace(BANK, number="987654321")).is_usable is True
         assert len(funds.banks) == 1
 
-    @pytest.mark.parametrize("columns", [{"frozen_at": AT}, {"vendor_status": "ACCOUNT_CLOSED"}])
+    @pytest.mark.parametrize("columns", [{"frozen_at": now()}, {"vendor_status": "ACCOUNT_CLOSED"}])
     def test_a_frozen_or_closed_account_may_do_so_too(self, bank, columns):
         put_account(bank, **columns)
 
@@ -141,7 +141,7 @@ class TestRemoveBank:
                 principal=customer(bank.user_id),
                 account_id=bank.account_id,
                 relationship_id=make_bank().pk,
-                at=AT,
+                at=now(),
             )
 
         assert (funds.removed_banks, states()) == ([], [])
@@ -278,7 +278,7 @@ class TestUnsureOutcomes:
         assert remove(bank).is_certain is False
 
         say("CANCELED")
-        bank_upkeep.refresh_relationships(at=AT)
+        bank_upkeep.refresh_relationships(at=now())
 
         assert row(bank).vendor_status == "CANCELED"
         assert told(bank) == ["CANCEL_REQUESTED", "CANCELED"]
@@ -313,12 +313,12 @@ class TestMissingBanks:
     def test_two_looks_make_sure_that_a_bank_is_gone(self, bank, funds):
         funds.banks = []
 
-        bank_upkeep.refresh_relationships(at=AT)
-        bank_upkeep.refresh_relationships(at=AT)  # too soon to count
+        bank_upkeep.refresh_relationships(at=now())
+        bank_upkeep.refresh_relationships(at=now())  # too soon to count
         assert (row(bank).vendor_status, told(bank)) == ("APPROVED", [])
 
         pass_time(11)
-        bank_upkeep.refresh_relationships(at=AT)
+        bank_upkeep.refresh_relationships(at=now())
 
         assert row(bank).vendor_status == "CANCELED"
         assert row(bank).reason == "The broker does not list the bank any more."
@@ -326,20 +326,20 @@ class TestMissingBanks:
 
     def test_one_that_shows_up_again_has_never_been_away(self, bank, funds):
         known, funds.banks = funds.banks, []
-        bank_upkeep.refresh_relationships(at=AT)
+        bank_upkeep.refresh_relationships(at=now())
         funds.banks = known
         pass_time(11)
-        bank_upkeep.refresh_relationships(at=AT)
+        bank_upkeep.refresh_relationships(at=now())
         funds.banks = []
         pass_time(25 * 3600)
-        bank_upkeep.refresh_relationships(at=AT)
+        bank_upkeep.refresh_relationships(at=now())
 
         assert (row(bank).vendor_status, told(bank)) == ("APPROVED", [])
 
     def test_a_broker_that_cannot_be_read_proves_nothing(self, bank, funds):
         funds.reading_fails = AWAY
         for _ in range(3):
-            bank_upkeep.refresh_relationships(at=AT)
+            bank_upkeep.refresh_relationships(at=now())
             pass_time(31)
 
         assert row(bank).vendor_status == "APPROVED"
@@ -347,8 +347,8 @@ class TestMissingBanks:
     def test_what_cannot_be_read_lets_others_go_first(self, bank, funds):
         funds.reading_fails = AWAY
 
-        assert bank_upkeep.refresh_relationships(at=AT) == 1
-        assert bank_upkeep.refresh_relationships(at=AT) == 0
+        assert bank_upkeep.refresh_relationships(at=now()) == 1
+        assert bank_upkeep.refresh_relationships(at=now()) == 0
 
 
 class TestTheRoutes:

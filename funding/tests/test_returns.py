@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.services import oversight
-from accounts.tests.factories import AT, make_account
+from accounts.tests.factories import make_account, now
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import Invalid, NotFound, VendorUnavailable
@@ -24,7 +24,6 @@ from funding.tests.moving import (
     case_of,
     kinds,
     move,
-    now,
     refresh,
     row,
     sent_back,
@@ -113,7 +112,7 @@ class TestADepositThatHadArrived:
 
     def test_an_account_that_is_frozen_already_stays_as_it_is(self, funds, bank):
         transfer = arrived(bank)
-        oversight.freeze(staff=ANN, account_id=bank.account_id, reason="Odd logins.", at=AT)
+        oversight.freeze(staff=ANN, account_id=bank.account_id, reason="Odd logins.", at=now())
 
         sent_back(funds, transfer)
 
@@ -273,7 +272,7 @@ class TestResolve:
         sent_back(funds, transfer)
 
         returns.resolve(
-            staff=ANN, return_id=case_of(transfer).pk, note=" Paid back by wire. ", at=AT
+            staff=ANN, return_id=case_of(transfer).pk, note=" Paid back by wire. ", at=(at := now())
         )
 
         case = case_of(transfer)
@@ -282,7 +281,7 @@ class TestResolve:
             "Paid back by wire.",
             "staff:1",
         )
-        assert case.settled_at == AT
+        assert case.settled_at == at
         assert account_of(bank).is_frozen  # lifting that takes an approver
         assert recorded("transfer_return.resolved") == ["staff:1"]
 
@@ -292,12 +291,12 @@ class TestResolve:
         case = case_of(transfer)
 
         with pytest.raises(Invalid):
-            returns.resolve(staff=ANN, return_id=case.pk, note="  ", at=AT)
+            returns.resolve(staff=ANN, return_id=case.pk, note="  ", at=now())
         with pytest.raises(NotFound):
-            returns.resolve(staff=ANN, return_id=new_id(), note="Done.", at=AT)
-        returns.resolve(staff=ANN, return_id=case.pk, note="Done.", at=AT)
+            returns.resolve(staff=ANN, return_id=new_id(), note="Done.", at=now())
+        returns.resolve(staff=ANN, return_id=case.pk, note="Done.", at=now())
         with pytest.raises(returns.AlreadyResolved):
-            returns.resolve(staff=BEN, return_id=case.pk, note="Again.", at=AT)
+            returns.resolve(staff=BEN, return_id=case.pk, note="Again.", at=now())
         assert case_of(transfer).resolved_by == "staff:1"
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from accounts.tests.factories import now
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnclear
 from core.tests.parcels import pass_time
@@ -14,7 +15,6 @@ from funding.tests.moving import (
     case_of,
     kinds,
     move,
-    now,
     refresh,
     row,
     sent_back,

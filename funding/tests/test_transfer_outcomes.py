@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.tests.factories import customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.errors import CleraError, NotFound, VendorUnavailable, VendorUnclear
 from core.tests.parcels import pass_time
@@ -19,7 +19,7 @@ from funding import selectors
 from funding.gateways import Payment
 from funding.services import cancellations, news, outcomes, transfer_upkeep
 from funding.tests.factories import make_bank
-from funding.tests.moving import move, now, refresh, row, statuses, tell, told
+from funding.tests.moving import move, refresh, row, statuses, tell, told
 from ledger.tests import invariants
 from ledger.tests.factories import cash_of, entries_of, movement, open_ledger, post
 

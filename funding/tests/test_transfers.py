@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from structlog.testing import capture_logs
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core import inbox
 from core.auth import SYSTEM, acting_as
 from core.errors import NotFound, VendorRejected, VendorUnavailable, VendorUnclear
@@ -35,7 +35,7 @@ def move(bank, amount="100.00", direction="INCOMING", *, by=None, account_id=Non
         amount=Decimal(amount),
         direction=direction,
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -46,7 +46,7 @@ def row(transfer):
 
 def look(times=1):
     for _ in range(times):
-        transfer_upkeep.sweep_transfers(at=AT)
+        transfer_upkeep.sweep_transfers(at=now())
         news.apply_events()
         pass_time(11)
 
@@ -138,7 +138,7 @@ class TestOneAtATime:
 
         with pytest.raises(transfers.TransferInProgress):
             move(bank)
-        sending.dismiss(lost.pk, through=transfers.TransferCourier(), at=AT)
+        sending.dismiss(lost.pk, through=transfers.TransferCourier(), at=now())
 
         assert (row(lost).state, row(lost).reason) == (
             "REJECTED",
@@ -150,7 +150,7 @@ class TestOneAtATime:
         transfer = move(make_bank())
 
         assert (
-            sending.dismiss(transfer.pk, through=transfers.TransferCourier(), at=AT).state
+            sending.dismiss(transfer.pk, through=transfers.TransferCourier(), at=now()).state
             == "ACCEPTED"
         )
 
@@ -255,7 +255,7 @@ class TestUnsureOutcomes:
 
         payment = Payment(bank.broker_relationship_id, "INCOMING", Decimal(25))
         moved = funds.add_transfer(bank.account.broker_account_id, payment)
-        assert transfer_upkeep.refresh_transfers(at=AT) == 1
+        assert transfer_upkeep.refresh_transfers(at=now()) == 1
 
         assert (row(lost).state, row(lost).broker_transfer_id) == (
             "ACCEPTED",

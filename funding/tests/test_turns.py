@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from accounts.tests.factories import AT, make_account
+from accounts.tests.factories import make_account, now
+from core import leases
 from core.auth import SYSTEM, acting_as
 from core.errors import VendorUnavailable
 from core.tests.parcels import pass_time
@@ -48,11 +49,11 @@ def test_one_call_that_hangs_ends_the_pass_and_nobody_calls_for_a_while(hanging)
     five_pages()
 
     for _ in range(3):
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
 
     assert hanging.calls.count("hangs") == 1
     pass_time(turns.REST_SECONDS + 1)
-    linking.sweep_links(at=AT)
+    linking.sweep_links(at=now())
     assert hanging.calls.count("hangs") == 2
 
 
@@ -67,8 +68,8 @@ def test_an_item_that_hangs_ends_the_pass_too(links, hanging):
         pass_time(6 * 3600 + 1)
 
     for _ in range(3):
-        linking.sweep_links(at=AT)
-        items.refresh_items(at=AT)
+        linking.sweep_links(at=now())
+        items.refresh_items(at=now())
 
     assert hanging.calls.count("hangs") == 1
 
@@ -77,9 +78,9 @@ def test_failures_that_are_quick_stop_nobody(links):
     five_pages()
     links.reading_fails = AWAY
 
-    linking.sweep_links(at=AT)
+    linking.sweep_links(at=now())
     pass_time(7)
-    linking.sweep_links(at=AT)
+    linking.sweep_links(at=now())
 
     assert links.calls.count("read_progress") == 10
 
@@ -90,17 +91,17 @@ def test_what_comes_due_during_a_pass_is_not_left_to_the_next(links, monkeypatch
     for each in opened:
         links.finish(each.token)
     with acting_as(SYSTEM):
-        LinkSession.objects.filter(account_id=first.pk).update(due_at=AT)
+        LinkSession.objects.filter(account_id=first.pk).update(due_at=now())
     read = links.read_progress
 
     def meanwhile(token):
         with acting_as(SYSTEM):
-            LinkSession.objects.filter(account_id=second.pk, looks=0).update(due_at=AT)
+            LinkSession.objects.filter(account_id=second.pk, looks=0).update(due_at=now())
         return read(token)
 
     monkeypatch.setattr(links, "read_progress", meanwhile)
 
-    linking.sweep_links(at=AT)
+    linking.sweep_links(at=now())
 
     assert {session_of(account).state for account in (first, second)} == {"LINKED"}
 
@@ -109,7 +110,7 @@ def test_what_comes_due_during_a_pass_is_not_left_to_the_next(links, monkeypatch
 def test_one_process_at_a_time_asks_plaid(links, monkeypatch):
     opened = [page(make_account()) for _ in range(2)]
     with acting_as(SYSTEM):
-        LinkSession.objects.update(due_at=AT)
+        LinkSession.objects.update(due_at=now())
     inside, go_on = threading.Event(), threading.Event()
     read = links.read_progress
 
@@ -122,21 +123,44 @@ def test_one_process_at_a_time_asks_plaid(links, monkeypatch):
 
     def sweep():
         try:
-            return linking.sweep_links(at=AT)
+            return linking.sweep_links(at=now())
         finally:
             connection.close()
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(sweep)
         assert inside.wait(10)
-        assert linking.sweep_links(at=AT) == 0
+        assert linking.sweep_links(at=now()) == 0
         go_on.set()
         assert first.result() == len(opened)
 
 
+def test_what_comes_due_as_a_turn_ends_is_not_left_to_the_next(links, monkeypatch):
+    account = make_account()
+    links.finish(page(account).token)
+    pass_time(6)
+    late = make_account()
+    links.finish(page(late).token)
+    release, turned_away = leases.release, []
+
+    def just_before(lease):
+        if not turned_away:
+            with acting_as(SYSTEM):
+                LinkSession.objects.filter(account_id=late.pk).update(due_at=now())
+            turned_away.append(linking.sweep_links(at=now()))
+        release(lease)
+
+    monkeypatch.setattr(leases, "release", just_before)
+
+    assert linking.sweep_links(at=now()) == 2
+
+    assert turned_away == [0]
+    assert session_of(late).state == "LINKED"
+
+
 def test_a_browser_need_not_wait_for_its_turn(links, hanging):
     five_pages()
-    linking.sweep_links(at=AT)
+    linking.sweep_links(at=now())
     account = make_account()
 
     assert bring(account, links.sign_in()).state == "EXCHANGED"

@@ -1,11 +1,11 @@
 """What became of a lost transfer is settled by two people, and by what the broker shows."""
 
-from datetime import timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.audit.models import AuditEntry
 from core.auth import SYSTEM, Principal, acting_as
 from core.errors import Invalid, NotFound, VendorUnavailable, VendorUnclear
@@ -18,6 +18,7 @@ from funding.tests.factories import BANK, make_bank
 
 ANN, BEN = Principal.staff(1), Principal.staff(2)
 UNCLEAR = VendorUnclear("fake", "no answer")
+LONG_AGO = now().replace(year=2020)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +36,7 @@ def move(bank, amount="25.00"):
         amount=Decimal(amount),
         direction="INCOMING",
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -45,7 +46,7 @@ def lost(bank, funds):
     funds.fails_before = UNCLEAR
     moved = move(bank)
     for _ in range(3):
-        transfer_upkeep.sweep_transfers(at=AT)
+        transfer_upkeep.sweep_transfers(at=now())
         pass_time(11)
     return row(moved)
 
@@ -58,9 +59,9 @@ def stray(bank, funds):
 
 def at_broker(bank, funds, amount="25.00", direction="INCOMING", *, through=None):
     payment = Payment(through or bank.broker_relationship_id, direction, Decimal(amount))
-    funds._clock, now = (lambda: AT.replace(year=2020)), funds._clock
+    funds._clock, clock = (lambda: LONG_AGO), funds._clock
     moved = funds.add_transfer(bank.account.broker_account_id, payment)
-    funds._clock = now
+    funds._clock = clock
     return moved
 
 
@@ -70,7 +71,7 @@ def link(account):
         account_id=account.pk,
         bank=BANK,
         request=None,
-        at=AT,
+        at=now(),
     )
 
 
@@ -92,12 +93,12 @@ def propose(transfer, verdict="DISMISS", *, by=ANN, which="", reason="Asked the 
         verdict=verdict,
         broker_transfer_id=which,
         reason=reason,
-        at=AT,
+        at=now(),
     )
 
 
 def confirm(verdict, *, by=BEN):
-    return verdicts.confirm(staff=by, verdict_id=verdict.pk, at=AT)
+    return verdicts.confirm(staff=by, verdict_id=verdict.pk, at=now())
 
 
 def state_of(verdict):
@@ -197,7 +198,7 @@ class TestAttaching:
         funds.fails_before = UNCLEAR
         second = move(bank)
         for _ in range(3):
-            transfer_upkeep.sweep_transfers(at=AT)
+            transfer_upkeep.sweep_transfers(at=now())
             pass_time(11)
 
         with pytest.raises(verdicts.DoesNotFit, match="Another of our transfers"):
@@ -232,18 +233,18 @@ class TestProposals:
         with pytest.raises(verdicts.AlreadyProposed):
             propose(lost, by=BEN)
 
-        verdicts.withdraw(staff=BEN, verdict_id=first.pk, at=AT)
+        verdicts.withdraw(staff=BEN, verdict_id=first.pk, at=now())
 
         assert propose(lost, by=BEN).state == "PROPOSED"
 
     def test_that_are_settled_are_neither_confirmed_nor_withdrawn(self, lost):
         proposed = propose(lost)
-        verdicts.withdraw(staff=ANN, verdict_id=proposed.pk, at=AT)
+        verdicts.withdraw(staff=ANN, verdict_id=proposed.pk, at=now())
 
         with pytest.raises(verdicts.NotProposed):
             confirm(proposed)
         with pytest.raises(verdicts.NotProposed):
-            verdicts.withdraw(staff=ANN, verdict_id=proposed.pk, at=AT)
+            verdicts.withdraw(staff=ANN, verdict_id=proposed.pk, at=now())
         assert row(lost).state == "NEEDS_REVIEW"
 
     def test_are_for_what_is_under_review_only(self, bank):
@@ -259,16 +260,16 @@ class TestProposals:
 
     def test_are_withdrawn_when_the_machine_finds_the_transfer_by_itself(self, lost, bank, funds):
         proposed = propose(lost)
-        assert verdicts.withdraw_settled(at=AT) == 0
+        assert verdicts.withdraw_settled(at=now()) == 0
         funds.add_transfer(
             bank.account.broker_account_id,
             Payment(bank.broker_relationship_id, "INCOMING", Decimal("25.00")),
         )
         pass_time(600)
-        transfer_upkeep.refresh_transfers(at=AT)
+        transfer_upkeep.refresh_transfers(at=now())
         assert row(lost).state == "ACCEPTED"
 
-        assert verdicts.withdraw_settled(at=AT) == 1
+        assert verdicts.withdraw_settled(at=now()) == 1
         assert state_of(proposed) == "WITHDRAWN"
 
     def test_confirmed_after_the_machine_found_it_are_withdrawn(self, lost, bank, funds):
@@ -277,7 +278,7 @@ class TestProposals:
             bank.account.broker_account_id,
             Payment(bank.broker_relationship_id, "INCOMING", Decimal("25.00")),
         )
-        verdicts.look_again(staff=ANN, transfer_id=lost.pk, at=AT)
+        verdicts.look_again(staff=ANN, transfer_id=lost.pk, at=now())
 
         assert confirm(proposed).state == "WITHDRAWN"
         assert row(lost).broker_transfer_id == late.broker_transfer_id
@@ -285,7 +286,7 @@ class TestProposals:
 
 class TestLookingAgain:
     def test_shows_what_the_broker_lists_when_it_is_not_there(self, lost, stray):
-        looked = verdicts.look_again(staff=ANN, transfer_id=lost.pk, at=AT)
+        looked = verdicts.look_again(staff=ANN, transfer_id=lost.pk, at=now())
 
         assert looked.state == "NEEDS_REVIEW"
         [entry] = looked.evidence["entries"]
@@ -295,20 +296,20 @@ class TestLookingAgain:
         payment = Payment(bank.broker_relationship_id, "INCOMING", Decimal("25.00"))
         funds.add_transfer(bank.account.broker_account_id, payment)
 
-        assert verdicts.look_again(staff=ANN, transfer_id=lost.pk, at=AT).state == "ACCEPTED"
+        assert verdicts.look_again(staff=ANN, transfer_id=lost.pk, at=now()).state == "ACCEPTED"
 
     def test_helps_the_machine_with_one_it_is_still_looking_for(self, bank, funds):
         funds.fails_after = UNCLEAR
         unsure = move(bank)
         assert unsure.state == "UNKNOWN"
 
-        assert verdicts.look_again(staff=ANN, transfer_id=unsure.pk, at=AT).state == "ACCEPTED"
+        assert verdicts.look_again(staff=ANN, transfer_id=unsure.pk, at=now()).state == "ACCEPTED"
 
     def test_leaves_alone_what_nobody_has_lost(self, bank, funds):
         moved = move(bank)
         funds.reading_fails = VendorUnavailable("fake", "nobody should ask")
 
-        assert verdicts.look_again(staff=ANN, transfer_id=moved.pk, at=AT).state == "ACCEPTED"
+        assert verdicts.look_again(staff=ANN, transfer_id=moved.pk, at=now()).state == "ACCEPTED"
 
 
 class TestBanks:
@@ -318,7 +319,7 @@ class TestBanks:
         funds.fails_before = UNCLEAR
         linked = link(make_account())
         for _ in range(3):
-            bank_upkeep.sweep_relationships(at=AT)
+            bank_upkeep.sweep_relationships(at=now())
             pass_time(11)
         return bank_row(linked)
 
@@ -329,13 +330,16 @@ class TestBanks:
             verdict=verdict,
             broker_relationship_id=which,
             reason="Asked the broker.",
-            at=AT,
+            at=now(),
         )
 
-    def at_broker(self, bank, funds):
-        old = LinkedBank(str(new_id()), "APPROVED", AT.replace(year=2020), AT.replace(year=2020))
-        funds.banks.append((bank.account.broker_account_id, old))
-        return old.broker_relationship_id
+    def at_broker(self, bank, funds, made_at=LONG_AGO):
+        linked = LinkedBank(str(new_id()), "APPROVED", made_at, made_at)
+        funds.banks.append((bank.account.broker_account_id, linked))
+        return linked.broker_relationship_id
+
+    def made_now(self, bank, funds):
+        return self.at_broker(bank, funds, datetime.now(UTC))
 
     def test_are_dismissed_by_two_people(self, lost_bank):
         proposed = self.propose(lost_bank)
@@ -363,30 +367,28 @@ class TestBanks:
 
     def test_are_not_attached_twice(self, lost_bank, funds):
         other = make_bank()
-        known = LinkedBank(other.broker_relationship_id, "APPROVED", AT, AT)
+        known = LinkedBank(other.broker_relationship_id, "APPROVED", now(), now())
         funds.banks.append((lost_bank.account.broker_account_id, known))
 
         with pytest.raises(verdicts.DoesNotFit, match="Another of our banks"):
             self.propose(lost_bank, "ATTACH", other.broker_relationship_id)
 
     def test_are_looked_up_again(self, lost_bank, funds):
-        seen = verdicts.look_again_for_bank(staff=ANN, relationship_id=lost_bank.pk, at=AT)
+        seen = verdicts.look_again_for_bank(staff=ANN, relationship_id=lost_bank.pk, at=now())
         assert seen.state == "NEEDS_REVIEW"
-        now = LinkedBank(str(new_id()), "APPROVED", AT + timedelta(minutes=1), AT)
-        funds.banks.append((lost_bank.account.broker_account_id, now))
+        made = self.made_now(lost_bank, funds)
 
-        seen = verdicts.look_again_for_bank(staff=ANN, relationship_id=lost_bank.pk, at=AT)
+        seen = verdicts.look_again_for_bank(staff=ANN, relationship_id=lost_bank.pk, at=now())
 
-        assert seen.broker_relationship_id == now.broker_relationship_id
+        assert seen.broker_relationship_id == made
 
     def test_a_second_try_has_the_first_one_looked_for_when_the_broker_refuses_it(
         self, lost_bank, funds
     ):
-        known = LinkedBank(str(new_id()), "APPROVED", AT + timedelta(minutes=1), AT)
-        funds.banks.append((lost_bank.account.broker_account_id, known))
+        self.made_now(lost_bank, funds)
 
         with pytest.raises(relationships.RelationshipExists, match="not on your list"):
             link(lost_bank.account)
-        bank_upkeep.refresh_relationships(at=AT)
+        bank_upkeep.refresh_relationships(at=now())
 
         assert bank_row(lost_bank).is_usable is True

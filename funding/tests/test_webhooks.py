@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from accounts.tests.factories import AT, customer, make_account
+from accounts.tests.factories import customer, make_account, now
 from core.auth import SYSTEM, acting_as
 from core.errors import ServiceBusy, VendorUnavailable
 from core.tests.parcels import pass_time
@@ -211,14 +211,14 @@ class TestWhatItLeadsTo:
     def test_a_finished_page_is_looked_at_at_once(self, links, opened):
         _, page = opened
         pass_time(7200)
-        linking.sweep_links(at=AT)  # by now it is asked about every five minutes
+        linking.sweep_links(at=now())  # by now it is asked about every five minutes
         links.finish(page.token)
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
         assert self.state_of(page.session_id) == "OPEN"
 
         post(self.finished(page))
         webhooks.apply_webhooks()
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
 
         assert self.state_of(page.session_id) == "LINKED"
 
@@ -227,7 +227,7 @@ class TestWhatItLeadsTo:
 
         post(self.finished(page))
         webhooks.apply_webhooks()
-        linking.sweep_links(at=AT)
+        linking.sweep_links(at=now())
 
         assert self.state_of(page.session_id) == "OPEN"
         assert "exchange" not in links.calls
@@ -238,15 +238,15 @@ class TestWhatItLeadsTo:
         for body in (BODY, self.finished(page), BODY):
             post(body)
             webhooks.apply_webhooks()
-            linking.sweep_links(at=AT)
+            linking.sweep_links(at=now())
         item = links.only_item()
         item.error_code = "ITEM_LOGIN_REQUIRED"
         error = json.dumps({"webhook_type": "ITEM", "item_id": item.item_id}).encode()
         post(self.finished(page) + b" ")
         post(error)
         webhooks.apply_webhooks()
-        items.refresh_items(at=AT)
-        linking.sweep_links(at=AT)
+        items.refresh_items(at=now())
+        linking.sweep_links(at=now())
 
         with acting_as(SYSTEM):
             session = LinkSession.objects.select_related("item").get(pk=page.session_id)
@@ -271,7 +271,7 @@ def test_the_same_one_fifty_times_at_once_is_one_row_and_one_effect(links, funds
         try:
             answers = [post(body, signature).status_code for _ in range(2)]
             webhooks.apply_webhooks()
-            linking.sweep_links(at=AT)
+            linking.sweep_links(at=now())
             return answers
         finally:
             connection.close()
