@@ -10,7 +10,7 @@ MODULE_LINES = 400
 FUNCTION_LINES = 50
 APPS = (
     "clera", "console", "chat", "agents", "portfolio", "closure", "trading", "funding", "ledger",
-    "accounts", "market", "core", "sandbox", "benchmarks",
+    "accounts", "market", "core", "sandbox", "benchmarks", "clients",
 )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from django.db import transaction
 from django.test import override_settings
 
 from core import realtime
-from core.tests import issuer as issuers
 from market import frames
 from tests.authorization.world import World
 
@@ -25,27 +24,24 @@ def pytest_addoption(parser):
     )
 
 
-@pytest.fixture(scope="module")
-def issuer():
-    with issuers.serving() as issuer, override_settings(SUPABASE_URL=issuer.url):
-        yield issuer
-
-
 @pytest.fixture
-def committed_world(issuer, transactional_db):
+def committed_world(lasting_issuer, transactional_db):
     """The same for what works in threads of its own, which see only what is committed."""
-    with override_settings(**AS_IN_PRODUCTION):
-        yield World(issuer)
+    with override_settings(**AS_IN_PRODUCTION, SUPABASE_URL=lasting_issuer.url):
+        yield World(lasting_issuer)
     realtime.connection().delete(frames.SNAPSHOT_KEY)
 
 
 @pytest.fixture(scope="module")
-def world(issuer, django_db_setup, django_db_blocker):
+def world(lasting_issuer, django_db_setup, django_db_blocker):
     """One transaction around the tests of a module; what each does is undone before the next."""
-    with django_db_blocker.unblock(), override_settings(**AS_IN_PRODUCTION):
+    with (
+        django_db_blocker.unblock(),
+        override_settings(**AS_IN_PRODUCTION, SUPABASE_URL=lasting_issuer.url),
+    ):
         around = transaction.atomic()
         around._from_testcase = True
         with around:
-            yield World(issuer)
+            yield World(lasting_issuer)
             transaction.set_rollback(True)
         realtime.connection().delete(frames.SNAPSHOT_KEY)

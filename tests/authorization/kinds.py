@@ -108,6 +108,10 @@ class Socket:
     scope: str
     answers: Mapping[Who, int | str]
 
+    @property
+    def names_an_account(self) -> bool:
+        return "<" in self.path
+
 
 @dataclass(frozen=True)
 class Task:
@@ -205,6 +209,12 @@ def socket(path: str, *, scope: str, first: str) -> Socket:
             Who.CLOSED: first,
         },
     )
+
+
+def own_socket(path: str, *, scope: str, first: str) -> Socket:
+    """A socket about what the asker has; the path names nothing, and others see their own."""
+    answers = socket(path, scope=scope, first=first).answers
+    return Socket(path=path, scope=scope, answers={**answers, Who.OTHER: first})
 
 
 def pages(prefix: str, *, open_to_staff: tuple[str, ...], doors: tuple[str, ...]) -> Pages:

@@ -23,6 +23,7 @@ from tests.authorization.kinds import (
     of_account,
     of_customer,
     own,
+    own_socket,
     pages,
     public,
     shared,
@@ -75,6 +76,7 @@ def closures(prefix: str) -> tuple[Route, ...]:
 ROUTES: Final = (
     # core
     public("GET", "health"),
+    public("GET", "metrics"),  # here without a token; core/tests/test_metrics.py has the rest
     public("GET", "api/health"),
     public("GET", "api/ready", ok=(200, 503)),
     # accounts
@@ -262,6 +264,7 @@ STAFF_PAGES: Final = pages(
 
 SOCKETS: Final = (
     socket("ws/account/<str:account_id>", scope="accounts:read", first="hello"),
+    own_socket("ws/portfolio", scope="portfolio:read", first="subscribed"),
     socket("ws/portfolio/<str:account_id>", scope="portfolio:read", first="snapshot"),
 )
 
@@ -304,6 +307,8 @@ TASKS: Final = (
     task("market.follow_prices"),
     task("market.refresh_calendar"),
     task("market.refresh_instruments"),
+    task("portfolio.value_book"),
+    task("portfolio.want_held_prices"),
     task("trading.apply_events"),
     task("trading.expire_proposals"),
     task("trading.follow_events"),

@@ -13,7 +13,6 @@ from accounts.tests.factories import make_account
 from clera.asgi import application
 from core.auth import SYSTEM, acting_as, api_keys
 from core.ids import new_id
-from core.tests import issuer as issuers
 from tests.authorization import table
 from tests.authorization.kinds import PLACEHOLDERS, Who
 from tests.live.factories import Client, serving
@@ -21,16 +20,19 @@ from trading.tests.factories import fund
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SOCKETS = pytest.mark.parametrize("socket", table.SOCKETS, ids=lambda socket: socket.path)
+ACCOUNTS = pytest.mark.parametrize(
+    "socket",
+    [socket for socket in table.SOCKETS if socket.names_an_account],
+    ids=lambda socket: socket.path,
+)
+OWN = pytest.mark.parametrize(
+    "socket",
+    [socket for socket in table.SOCKETS if not socket.names_an_account],
+    ids=lambda socket: socket.path,
+)
 # What clients that carry the token in the URL wait for instead.
 IN_QUERY = {4401: 4001, 4404: 4003}
 OWNER, OTHER, CLOSED = "ada", "bob", "cleo"
-
-
-@pytest.fixture
-def issuer(settings):
-    with issuers.serving() as issuer:
-        settings.SUPABASE_URL = issuer.url
-        yield issuer
 
 
 @pytest.fixture
@@ -79,10 +81,18 @@ def end_of(client):
     return client.close_code() if first["type"] == "error" else first["type"]
 
 
+def accounts_in(client):
+    """Return the accounts that the socket looks at, or the code with which it closed."""
+    message = client.next()
+    while "account_id" in message:  # one of them is not known
+        message = client.next()
+    return client.close_code() if message["type"] == "error" else message["accounts"]
+
+
 def path_of(socket, account_id):
     """Fill the pattern; sockets name accounts and nothing else."""
     names = re.findall(r"<(?:\w+:)?(\w+)>", socket.path)
-    assert {PLACEHOLDERS[name] for name in names} == {"account"}
+    assert {PLACEHOLDERS[name] for name in names} <= {"account"}
     return re.sub(r"<[^>]+>", str(account_id), socket.path)
 
 
@@ -115,7 +125,7 @@ class TestTheMatrix:
             with opened(port, f"{path}?token={token}") as client:
                 assert end_of(client) == IN_QUERY.get(expected, expected), who
 
-    @SOCKETS
+    @ACCOUNTS
     def test_a_foreign_account_is_an_unknown_one(self, socket, port, issuer, accounts):
         ids = [accounts[OWNER].pk, accounts[OWNER].broker_account_id, new_id(), "x"]
         told = []
@@ -127,7 +137,45 @@ class TestTheMatrix:
         assert told == [told[0]] * len(ids)
         assert told[0][1] == 4404
 
-    @SOCKETS
+    @OWN
+    def test_what_is_named_to_it_is_ones_own_or_unknown(self, socket, port, issuer, accounts):
+        ids = [str(accounts[OWNER].pk), accounts[OWNER].broker_account_id, str(new_id()), "x"]
+        with opened(port, socket.path) as client:
+            client.send(type="auth", token=issuer.token(sub=OTHER), accounts=ids)
+            told = [client.next() for _ in range(len(ids) + 1)]
+            client.send(type="subscribe", accounts=ids)
+            told += [client.next() for _ in range(len(ids) + 1)]
+
+        unknown = [
+            {
+                "type": "error",
+                "error": "not_found",
+                "account_id": account_id,
+                "detail": "There is no such account.",
+            }
+            for account_id in ids
+        ]
+        assert told == [*unknown, {"type": "subscribed", "accounts": []}] * 2
+
+    @OWN
+    def test_a_service_names_a_customer_or_accounts(self, socket, port, issuer, accounts):
+        key = api_keys.create(label="trusted", scopes=[socket.scope, "act_for"]).text
+        theirs, foreign = str(accounts[OWNER].pk), str(accounts[OTHER].pk)
+        expected = {
+            (): 4404,
+            (("act_for", OWNER),): [theirs],
+            (("act_for", OWNER), ("accounts", (theirs, foreign))): [theirs],
+            (("accounts", (theirs, foreign)),): [theirs, foreign],
+        }
+        found = {}
+        for said in expected:
+            with opened(port, socket.path) as client:
+                client.send(type="auth", token=key, **dict(said))
+                found[said] = accounts_in(client)
+
+        assert found == expected
+
+    @ACCOUNTS
     def test_a_service_names_the_owner_and_nobody_else(self, socket, port, issuer, accounts):
         key = api_keys.create(label="trusted", scopes=[socket.scope, "act_for"]).text
         expected = {None: socket.answers[Who.OWNER], OWNER: socket.answers[Who.OWNER], OTHER: 4404}

@@ -14,9 +14,8 @@ from clera.asgi import application
 from core.auth import jwks, tokens
 from core.tests import forgeries
 from core.tests.forgeries import FORGERIES, SHARED_SECRET, UNSENDABLE, hs256
-from core.tests.issuer import public_jwk, serving
-from tests.live.factories import Client
-from tests.live.factories import serving as serving_web
+from core.tests.issuer import public_jwk
+from tests.live.factories import Client, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SENDABLE = FORGERIES | {"a shared secret": lambda issuer: hs256(issuer, SHARED_SECRET.encode())}
@@ -26,20 +25,18 @@ ROUTES = [("GET", "/api/me"), ("POST", "/api/trade"), ("GET", "/api/portfolio/va
 
 
 @pytest.fixture
-def issuer(settings):
-    with serving() as issuer:
-        forgeries.publish_unusable(issuer)
-        settings.SUPABASE_URL = issuer.url
-        # A crowd of forgers behind one address would be slowed down long before its end.
-        settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, "1000000/minute")
-        # Known, and not switched on: no token may be signed with it.
-        settings.SUPABASE_JWT_SECRET = SHARED_SECRET
-        yield issuer
+def issuer(issuer, settings):
+    forgeries.publish_unusable(issuer)
+    # A crowd of forgers behind one address would be slowed down long before its end.
+    settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, "1000000/minute")
+    # Known, and not switched on: no token may be signed with it.
+    settings.SUPABASE_JWT_SECRET = SHARED_SECRET
+    return issuer
 
 
 @pytest.fixture
 def port(issuer):
-    with serving_web(application) as port:
+    with serving(application) as port:
         yield port
 
 

@@ -1,5 +1,6 @@
 """The model's tools: no argument names a customer, and none that is slipped in has any effect."""
 
+import re
 from itertools import cycle, islice
 from uuid import UUID, uuid4
 
@@ -9,9 +10,11 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import START, StateGraph
 
 from agents.context import AgentContext
+from agents.graph import OUR_FAULT
 from agents.graph import _guarded as guarded
 from agents.nodes import tools as step
 from agents.state import MAX_TOOL_CALLS, TurnState
+from agents.tests.worker import worker_of_the_agents
 from agents.tools import TOOLS
 from core.auth import SYSTEM, Kind, Principal, acting_as
 from tests.authorization.vendors import in_use
@@ -19,6 +22,8 @@ from tests.authorization.world import contents
 
 TOOL = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 CALLS = 1000
+USUAL = {"propose_trade": {"symbol": "AAPL", "side": "buy", "notional": 10}}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
 # What says, or could be taken to say, whose a thing is.
 WORDS = {
     "account", "user", "customer", "principal", "owner", "thread", "conversation", "session",
@@ -75,9 +80,8 @@ def slipped_in(ada, bob):
 
 def calls(world):
     """Make the calls of a thief's model: every tool with everything slipped in, over and over."""
-    usual = {"propose_trade": {"symbol": "AAPL", "side": "buy", "notional": 10}}
     wishes = [
-        (tool.name, usual.get(tool.name, {}) | extra)
+        (tool.name, USUAL.get(tool.name, {}) | extra)
         for extra in slipped_in(world.ada.rows, world.bob.rows)
         for tool in TOOLS
     ]
@@ -107,16 +111,39 @@ def texts_of(turn, context):
     return [message.text for message in answers]
 
 
+def turn_of(rows):
+    """Say for whom a turn of theirs works."""
+    return AgentContext(
+        principal=Principal(kind=Kind.CUSTOMER, user_id=rows.user),
+        run_id=uuid4(),
+        account_id=UUID(rows.account),
+    )
+
+
+class TestAgentsRole:
+    """What a tool reads, the role of the agents' worker has to be allowed to read."""
+
+    @pytest.mark.django_db(transaction=True)
+    @TOOL
+    def test_lets_each_tool_work_and_sees_what_the_product_sees(self, committed_world, tool):
+        context = turn_of(committed_world.ada.rows)
+        call = {"name": tool.name, "args": USUAL.get(tool.name, {}), "id": "1", "type": "tool_call"}
+        with in_use(committed_world.vendors.copied()):
+            [ours] = texts_of([call], context)
+            with worker_of_the_agents():
+                [theirs] = texts_of([call], context)
+
+        assert OUR_FAULT not in ours
+        # When an answer was made is no part of it.
+        assert TIME.sub("", theirs) == TIME.sub("", ours)
+
+
 @pytest.mark.slow
 class TestAThousandCalls:
     @pytest.mark.django_db(transaction=True)
     def test_cross_nothing(self, committed_world):
         world = committed_world
-        context = AgentContext(
-            principal=Principal(kind=Kind.CUSTOMER, user_id=world.ada.rows.user),
-            run_id=uuid4(),
-            account_id=UUID(world.ada.rows.account),
-        )
+        context = turn_of(world.ada.rows)
         wanted = list(calls(world))
         with in_use(world.vendors.copied()) as vendors:
             effects = vendors.effects()

@@ -18,6 +18,11 @@ LIVE = {
         "LIVE_ALPACA_BROKER_KEY": "ALPACA_BROKER_KEY",
         "LIVE_ALPACA_BROKER_SECRET": "ALPACA_BROKER_SECRET",
     },
+    "alpaca-stream": {
+        "LIVE_ALPACA_STREAM_URL": "ALPACA_STREAM_URL",
+        "LIVE_ALPACA_BROKER_KEY": "ALPACA_BROKER_KEY",
+        "LIVE_ALPACA_BROKER_SECRET": "ALPACA_BROKER_SECRET",
+    },
     "groq": {"LIVE_GROQ_URL": "GROQ_URL", "LIVE_GROQ_API_KEY": "GROQ_API_KEY"},
     "fmp": {"LIVE_FMP_URL": "FMP_URL", "LIVE_FMP_API_KEY": "FMP_API_KEY"},
     "plaid": {
@@ -44,6 +49,7 @@ def vendor(request, settings):
         sandbox = request.getfixturevalue("pretend")
         settings.ALPACA_BROKER_URL = f"{sandbox.url}/alpaca/broker"
         settings.ALPACA_DATA_URL = f"{sandbox.url}/alpaca/data"
+        settings.ALPACA_STREAM_URL = f"{sandbox.url}/alpaca/stream/v2/iex".replace("http", "ws", 1)
         settings.GROQ_URL = f"{sandbox.url}/groq"
         settings.FMP_URL = f"{sandbox.url}/fmp"
         settings.PLAID_URL = f"{sandbox.url}/plaid"

@@ -9,6 +9,7 @@ from core.errors import VendorRejected
 from core.vendors import alpaca
 
 VENDOR = "alpaca"
+NOBODY = "00000000-0000-4000-8000-000000000000"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vendor")]
 
 
@@ -37,10 +38,10 @@ def test_an_asset_tells_whether_it_can_be_bought_in_fractions():
     "path",
     [
         "/v1/assets/NOSUCHTHING",
-        f"/v1/accounts/{uuid4()}",
-        f"/v1/accounts/{uuid4()}/documents",
-        f"/v1/accounts/{uuid4()}/documents/{uuid4()}/download",
-        f"/v1/trading/accounts/{uuid4()}/account",
+        f"/v1/accounts/{NOBODY}",
+        f"/v1/accounts/{NOBODY}/documents",
+        f"/v1/accounts/{NOBODY}/documents/{NOBODY}/download",
+        f"/v1/trading/accounts/{NOBODY}/account",
     ],
 )
 def test_what_is_not_there_is_a_clear_no(path):

@@ -67,6 +67,8 @@ def start(folder: Path) -> Running:
         "PORT": str(web),
         "SANDBOX_PORT": str(sandbox),
         "CLERA_LOCAL_DIR": str(folder),
+        # Another origin than that of `url`, though it is the same machine.
+        "ALLOWED_ORIGINS": f"http://localhost:{web}",
         "PYTHONDONTWRITEBYTECODE": "1",
         # Short enough to see a killed sender's work recovered within a test.
         "VENDOR_TOTAL_SECONDS": "3",

@@ -59,7 +59,11 @@ def doomed(clera):
 
 @pytest.mark.parametrize(
     ("failpoint", "symbol"),
-    [("intent.committed", "MCD"), ("intent.leased", "SBUX"), ("intent.answered", "NKE")],
+    [
+        ("intent.leased", "SBUX"),
+        pytest.param("intent.committed", "MCD", marks=pytest.mark.proof),
+        pytest.param("intent.answered", "NKE", marks=pytest.mark.proof),
+    ],
 )
 def test_an_order_survives_its_sender(clera, doomed, failpoint, symbol):
     url, process = doomed(failpoint)

@@ -13,12 +13,16 @@ def test_data_survives_and_nothing_is_left_running(tmp_path):
     folder = tmp_path / "local"
     folder.mkdir()
     first = runs.start(folder)
-    account = first.demo["customer"]["account_id"]
-    headers = {"X-API-Key": first.demo["api_key"], "X-Act-For": first.demo["customer"]["user_id"]}
-    before = holdings(first, account, headers)
-    started = psutil.Process(first.process.pid).children(recursive=True)
+    try:
+        account = first.demo["customer"]["account_id"]
+        owner = first.demo["customer"]["user_id"]
+        headers = {"X-API-Key": first.demo["api_key"], "X-Act-For": owner}
+        before = holdings(first, account, headers)
+        started = psutil.Process(first.process.pid).children(recursive=True)
+    finally:
+        took = runs.stop(first)
 
-    assert runs.stop(first) <= 6
+    assert took <= 6
     assert [child.pid for child in started if child.is_running()] == []
 
     second = runs.start(folder)

@@ -4,7 +4,6 @@ import pytest
 
 from clera.asgi import application
 from core import realtime
-from core.tests import issuer as issuers
 from market import frames, gateways
 from market.tests import factories as market_factories
 from tests.live import factories
@@ -37,13 +36,6 @@ def no_prices():
 
 
 @pytest.fixture
-def issuer(settings):
-    with issuers.serving() as issuer:
-        settings.SUPABASE_URL = issuer.url
-        yield issuer
-
-
-@pytest.fixture
 def token(issuer):
     return issuer.token(sub=factories.OWNER)
 
@@ -68,3 +60,16 @@ def publisher(account, no_prices):
     publisher.follow("AAPL", "100", close="99")
     publisher.tick()
     return publisher
+
+
+@pytest.fixture
+def cramped(monkeypatch):
+    """Little room for those who read slowly."""
+    for name in ("_KERNEL_BUFFER", "_HIGH_WATER", "_LOW_WATER"):
+        monkeypatch.setattr(f"clera.websockets.{name}", 2048)
+
+
+@pytest.fixture
+def impatient(settings, cramped):
+    """Little room for those who read slowly, and little time."""
+    settings.SOCKET_SLOW_SECONDS = 1

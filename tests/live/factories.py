@@ -29,8 +29,8 @@ from core.ids import new_id
 from core.leases import Lease
 from market import selectors as market
 from market.desk import Desk
-from market.facts import Trade
-from market.price_book import nanoseconds
+from market.facts import Trade, is_coin
+from market.nanos import nanoseconds
 from market.tests.factories import snapshot
 from market.ticking import Ticker
 from trading.models import Execution, Position
@@ -50,8 +50,10 @@ class Publisher:
         self._ticking = threading.Lock()
 
     def follow(self, symbol, price, *, close="99"):
-        """Begin with a symbol."""
+        """Begin with a symbol, which a socket sends from now on."""
         now = self.desk.vendor_now()
+        feed = self.desk.coins if is_coin(symbol) else self.desk.stocks
+        feed.covered |= {symbol}
         self.desk.book.add(symbol, market.get_instrument(symbol=symbol).number)
         self.desk.book.seed(snapshot(symbol, price, at=now, close=close), now_ns=nanoseconds(now))
 
@@ -214,7 +216,7 @@ class Client:
     def send(self, **frame):
         self.connection.send(json.dumps(frame))
 
-    def next(self, *, within=3.0, kind=None, until=None):
+    def next(self, *, within=10.0, kind=None, until=None):
         """Return the next message of a kind, or the first that satisfies `until`."""
         deadline = time.monotonic() + within
         while True:
@@ -225,7 +227,7 @@ class Client:
             if (kind is None or message["type"] == kind) and (until is None or until(message)):
                 return message
 
-    def close_code(self, *, within=3.0):
+    def close_code(self, *, within=10.0):
         """Wait until the server closes, and tell with which code."""
         deadline = time.monotonic() + within
         try:
@@ -237,8 +239,9 @@ class Client:
 
 @contextmanager
 def client(port, account_id, *, kind="portfolio", query="", **options):
-    """Open a socket of some kind for an account."""
-    url = f"ws://127.0.0.1:{port}/ws/{kind}/{account_id}{query}"
+    """Open a socket of some kind for an account, or for several when none is in its address."""
+    path = f"{kind}/{account_id}" if account_id else kind
+    url = f"ws://127.0.0.1:{port}/ws/{path}{query}"
     options = {"legacy": False, "proxy": None, "ping_interval": None, "close_timeout": 1} | options
     with connect(url, **options) as connection:
         yield Client(connection)
@@ -252,17 +255,23 @@ def signed_in(port, account_id, token, *, said=(), **options):
         yield opened
 
 
+def handshake(path):
+    """Write what a client says first."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: x\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    ).encode()
+
+
 @contextmanager
 def deaf_client(port, account_id, token, *, kind="portfolio", more=""):
     """Open a socket and never read from it again."""
+    path = f"{kind}/{account_id}" if account_id else kind
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         raw.connect(("127.0.0.1", port))
-        raw.sendall(
-            f"GET /ws/{kind}/{account_id}?token={token}{more} HTTP/1.1\r\nHost: x\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-        )
+        raw.sendall(handshake(f"/ws/{path}?token={token}{more}"))
         assert raw.recv(12) == b"HTTP/1.1 101"
         yield raw
 
@@ -307,6 +316,14 @@ def is_cut(raw):
     poller = select.poll()
     poller.register(raw, select.POLLHUP | select.POLLERR | select.POLLRDHUP)
     return bool(poller.poll(0))
+
+
+def wait_until_cut(raw):
+    """Wait for a cut that is to come soon."""
+    deadline = time.monotonic() + 3
+    while not is_cut(raw):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def buy(account, symbol, quantity, price):

@@ -109,12 +109,20 @@ def test_credentials_in_a_query_are_hidden(query, shown):
         ("https://clera.example.evil.example", False),
         ("null", False),
         ("file://clera.example", False),
+        ("https://clera.example:8443", False),
+        ("https://clera.example.", False),
+        ("https://user@clera.example", False),
+        ("https://[", False),
     ],
 )
 def test_which_pages_may_open_sockets(origin, is_allowed, settings):
     settings.ALLOWED_ORIGINS = ["https://app.example"]
 
     assert asgi.is_allowed(origin, host="clera.example") is is_allowed
+
+
+def test_without_a_host_no_page_is_ours(settings):
+    assert not asgi.is_allowed("https://", host="")
 
 
 def test_the_extension_has_one_name_on_both_sides():

@@ -116,6 +116,31 @@ class TestSummary:
         assert (summary["value"], summary["cash"], summary["positions"]) == (None, None, [])
 
 
+class TestBeyondAllMoney:
+    def test_nothing_fails_and_others_are_told_as_ever(
+        self, port, account, token, publisher, issuer
+    ):
+        absurd = trading.new_account("absurd-sub")
+        trading.fund(absurd, cash="5.00", positions={"AAPL": "9950000000000"})
+        publisher.trade("AAPL", "101")
+        theirs = issuer.token(sub="absurd-sub")
+        with (
+            signed_in(port, account.pk, token) as socket,
+            signed_in(port, absurd.pk, theirs) as odd,
+        ):
+            told = odd.next(kind="snapshot")
+            assert socket.next(kind="snapshot")["total_value"] == "$1303.00"
+            publisher.trade("AAPL", "102")
+            assert socket.next(kind="update")["total_value"] == "$1306.00"
+
+        client = APIClient(HTTP_AUTHORIZATION=f"Bearer {theirs}")
+        polled = client.get("/api/portfolio/value", {"accountId": str(absurd.pk)})
+        assert polled.status_code == 200
+        for record in (told, polled.json()):
+            assert (record["total_value"], record["raw_value"]) == (None, None)
+            assert record["positions"][0]["market_value"] is None
+
+
 class TestFundingStatus:
     def test_says_what_came_in_and_what_it_is_worth(self, client, account):
         bank = make_bank(account)

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 import pytest
 
 from core import realtime
-from core.tests import issuer as issuers
 from core.tests.sandboxes import running
 from market import frames
 from tests.money import people, webs
@@ -18,16 +17,10 @@ def broker():
 
 
 @pytest.fixture(scope="package")
-def issuer():
-    with issuers.serving() as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="package")
-def web_urls(broker, issuer, django_db_setup):
+def web_urls(broker, lasting_issuer, django_db_setup):
     """Two web processes, as they are deployed, on the database and Redis of these tests."""
     with ExitStack() as stack:
-        started = [stack.enter_context(webs.running(broker, issuer)) for _ in range(2)]
+        started = [stack.enter_context(webs.running(broker, lasting_issuer)) for _ in range(2)]
         for web in started:
             web.wait_until_ready()
         yield [web.url for web in started]
@@ -45,10 +38,10 @@ def sandbox(broker, settings, transactional_db):
 
 
 @pytest.fixture
-def ada(sandbox, issuer):
-    return people.open_account(sandbox, issuer, "ada")
+def ada(sandbox, lasting_issuer):
+    return people.open_account(sandbox, lasting_issuer, "ada")
 
 
 @pytest.fixture
-def bob(sandbox, issuer):
-    return people.open_account(sandbox, issuer, "bob")
+def bob(sandbox, lasting_issuer):
+    return people.open_account(sandbox, lasting_issuer, "bob")

@@ -309,9 +309,9 @@ class TestExactness:
     @pytest.mark.parametrize(
         "count", [60, pytest.param(1000, marks=pytest.mark.proof)], ids="{} amounts".format
     )
-    def test_transfers_arrive_to_the_cent(self, sandbox, issuer, settings, count):
+    def test_transfers_arrive_to_the_cent(self, sandbox, lasting_issuer, settings, count):
         settings.TRANSFER_DAILY_COUNT, settings.TRANSFER_DAILY_AMOUNT = 10**6, Decimal(10**9)
-        ada, chance = people.open_account(sandbox, issuer, "ada"), random.Random(count)
+        ada, chance = people.open_account(sandbox, lasting_issuer, "ada"), random.Random(count)
         client = signed_in(ada.user_id)
         cents = {chance.randrange(1, 10 ** chance.randrange(2, 5)) for _ in range(3 * count)}
         amounts = [f"{one // 100}.{one % 100:02}" for one in sorted(cents)[:count]]
@@ -337,8 +337,8 @@ class TestExactness:
         assert [str(Money.parse(amount)) for amount in sent] == amounts
 
     @pytest.mark.slow
-    def test_orders_arrive_to_the_ninth_place(self, sandbox, issuer):
-        ada, chance = people.open_account(sandbox, issuer, "ada"), random.Random(9)
+    def test_orders_arrive_to_the_ninth_place(self, sandbox, lasting_issuer):
+        ada, chance = people.open_account(sandbox, lasting_issuer, "ada"), random.Random(9)
         trading_factories.new_instrument("AAPL", price="100.00")
         client = signed_in(ada.user_id)
         asked = [

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def ada(sandbox, issuer):
-    ada = people.open_account(sandbox, issuer, "ada", cash="1000")
+def ada(sandbox, lasting_issuer):
+    ada = people.open_account(sandbox, lasting_issuer, "ada", cash="1000")
     trading_factories.new_instrument("AAPL", price="100.00")
     trading.sync_holdings(account_id=ada.account.pk, at=datetime.now(UTC))
     agreement.check_all()  # only a ledger that has the whole past refuses anything
