@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-PROGRAMS = ("benchmarks.live_fanout", "benchmarks.auth", "benchmarks.events", "benchmarks.money")
+PROGRAMS = (
+    "benchmarks.live_fanout",
+    "benchmarks.sockets",
+    "benchmarks.whole_book",
+    "benchmarks.ingest",
+    "benchmarks.ticks",
+    "benchmarks.auth",
+    "benchmarks.events",
+    "benchmarks.money",
+)
 
 
 def main() -> int:

@@ -1,10 +1,11 @@
 """
 How many live values one web process delivers, and how soon: `python -m benchmarks.live_fanout`.
 
-Three contestants deliver the same messages to the same number of sockets in the same run: our hub
-(from one price frame for all, which it values itself), a plain Channels consumer with a
-`group_send` per account, and a bare Node relay that is handed finished texts. Everything runs on
-loopback, in servers that the program starts and ends itself, in about a minute.
+All contestants deliver the same messages to as many sockets in the same run: our hub (one price
+frame for all, which it values itself), a plain Channels consumer with a `group_send` per account,
+and a bare Node relay that is handed finished texts: one by one over the same Redis, all of a frame
+as one message, and, as its upper bound, past Redis by a pipe. Everything runs on loopback, in
+servers that the program starts and ends itself, in about a minute and a half.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import contextlib
 import gc
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import psutil
@@ -29,15 +29,16 @@ import redis
 
 from benchmarks.fanout import world as worlds
 from benchmarks.fanout.clients import Client, Scores, connect_all
+from benchmarks.fanout.feeder import FIRST_SEQ, Feeder, Texts
+from benchmarks.fanout.running import child, feed, install, uvicorn
 from clera.local.testing import start_servers
 
-ROOT = Path(__file__).resolve().parents[1]
 RELAY = Path(__file__).parent / "fanout" / "relay.js"
 Publish = Callable[[int], Awaitable[None]]
 Connect = Callable[[list[str], Scores], Awaitable[list[Client]]]
-Texts = Callable[[int], bytes]
+# Over Redis a message for each account, or one for all of a frame; and past Redis, by a pipe.
+RELAYS = ("node, one each", "node, a batch", "node, piped")
 _FIRST_SOCKETS = 50
-_FIRST_SEQ = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -174,12 +175,14 @@ def hub(world: worlds.World) -> Iterator[Contestant]:
     """Our hub: one frame for all on Redis, valued by the web process."""
     connection = redis.Redis.from_url(os.environ["REDIS_URL"])
     from market import publishing
-    from market.frames import row
+    from market.frames import SNAPSHOT_KEY, Row, row
+
+    connection.delete(SNAPSHOT_KEY)  # numbers begin anew, and late ones are left out
 
     async def publish(seq: int) -> None:
         frame = frame_of(world, seq)
         pairs = zip(frame.numbers.tolist(), frame.prices.tolist(), strict=True)
-        rows = [(number, row(price, price - 10**9, 1)) for number, price in pairs]
+        rows = [(number, row(Row(price, price - 10**9, 1))) for number, price in pairs]
         publishing.publish(connection, frame, rows)
 
     first = f'{{"type":"auth","token":"{world.api_key}"}}'.encode()
@@ -209,22 +212,31 @@ def group_send(world: worlds.World, texts: Texts) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def relay(world: worlds.World, texts: Texts) -> Iterator[Contestant | None]:
-    """Node's `ws`, handed finished texts; left out where it cannot be installed."""
-    with tempfile.TemporaryDirectory() as folder:
-        if not install_ws(Path(folder)):
-            yield None
+def relays(world: worlds.World, texts: Texts) -> Iterator[list[Contestant]]:
+    """Node's `ws`, handed finished texts; none where it cannot be installed."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        if not install(Path(folder), "ws@8", "redis@5"):
+            yield []
             return
         shutil.copy(RELAY, folder)
-        with child(["node", "relay.js"], cwd=folder) as node:
-            assert node.stdout is not None
-            yield Contestant(
-                "node ws relay",
-                psutil.Process(node.pid),
-                lambda seq: feed(node.stdin, texts(seq)),
-                _connect(int(node.stdout.readline()), None),
-                _paths("", world),
-            )
+        yield [stack.enter_context(_relay(name, folder, world, texts)) for name in RELAYS]
+
+
+@contextlib.contextmanager
+def _relay(name: str, folder: str, world: worlds.World, texts: Texts) -> Iterator[Contestant]:
+    with child(["node", "relay.js"], cwd=folder) as node:
+        assert node.stdout is not None
+        port = int(node.stdout.readline())
+        with Feeder(texts, is_batch=name == RELAYS[1]) as feeder:
+
+            async def piped(seq: int) -> None:
+                await feed(node.stdin, texts(seq))
+
+            publish = piped if name == RELAYS[2] else feeder.publish
+            process = psutil.Process(node.pid)
+            one = Contestant(name, process, publish, _connect(port, None), _paths("", world))
+            one.seq = FIRST_SEQ
+            yield one
 
 
 def _connect(port: int, first: bytes | None) -> Connect:
@@ -235,17 +247,6 @@ def _paths(prefix: str, world: worlds.World) -> list[str]:
     return [f"{prefix}/{account}" for account in world.accounts]
 
 
-async def feed(pipe: IO[bytes] | None, data: bytes) -> None:
-    """Write without blocking our own reading."""
-    assert pipe is not None
-    await asyncio.get_running_loop().run_in_executor(None, _write, pipe, data)
-
-
-def _write(pipe: IO[bytes], data: bytes) -> None:
-    pipe.write(data)
-    pipe.flush()
-
-
 def texts_for(world: worlds.World) -> Texts:
     """Make the same messages that the hub makes, ready to be passed on."""
     from market.frames import Epoch
@@ -254,7 +255,7 @@ def texts_for(world: worlds.World) -> Texts:
 
     def made(variant: int) -> bytes:
         at = datetime.now(UTC)
-        stamp = stamp_text(Stamp(_FIRST_SEQ, Epoch(1, 1), at, is_stale=False), at=at)
+        stamp = stamp_text(Stamp(FIRST_SEQ, Epoch(1, 1), at, is_stale=False), at=at)
         lines = []
         for index, account in enumerate(world.accounts):
             worth = Worth(123_456_700 + variant * 31 + index, 12_345 + variant, 101)
@@ -266,63 +267,9 @@ def texts_for(world: worlds.World) -> Texts:
     variants = [made(variant) for variant in range(4)]
 
     def texts(seq: int) -> bytes:
-        return variants[seq % 4].replace(b'"seq":%d,' % _FIRST_SEQ, b'"seq":%d,' % seq)
+        return variants[seq % 4].replace(b'"seq":%d,' % FIRST_SEQ, b'"seq":%d,' % seq)
 
     return texts
-
-
-# Processes
-
-
-@contextlib.contextmanager
-def uvicorn(arguments: list[str]) -> Iterator[tuple[psutil.Process, int]]:
-    """Run one web process on a free port."""
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        os.set_inheritable(listener.fileno(), True)  # noqa: FBT003 - its only argument
-        port = listener.getsockname()[1]
-        command = [sys.executable, "-m", "uvicorn", *arguments, "--lifespan", "off"]
-        command += ["--fd", str(listener.fileno()), "--log-level", "warning", "--no-access-log"]
-        with child(command, pass_fds=(listener.fileno(),)) as process:
-            yield psutil.Process(process.pid), port
-
-
-@contextlib.contextmanager
-def child(
-    command: list[str], *, cwd: Path | str = ROOT, pass_fds: tuple[int, ...] = ()
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends."""
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        pass_fds=pass_fds,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE if command[0] == "node" else subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
-
-def install_ws(folder: Path) -> bool:
-    """Try to fetch Node's `ws` into a folder."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        return False
-    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "ws@8"]
-    try:
-        done = subprocess.run(command, cwd=folder, timeout=20, check=False, capture_output=True)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
 
 
 # Reporting
@@ -333,15 +280,15 @@ def show(contestants: list[Contestant], plan: Plan) -> None:
     pace = plan.frames_per_second * plan.sockets
     print(f"\n{plan.sockets} sockets, one server process, loopback, {os.cpu_count()} cores")
     print(f"the last four columns: {pace:,.0f} messages/s asked for\n")
-    print(f"{'':14}{'msg/s':>9}{'CPU µs/msg':>12}{'KiB/socket':>12}", end="")
+    print(f"{'':16}{'msg/s':>9}{'CPU µs/msg':>12}{'KiB/socket':>12}", end="")
     print(f"{'p50 ms':>10}{'p99 ms':>10}{'arrived':>10}")
     for one in contestants:
         p50, p99 = np.quantile(one.latencies or [float("nan")], [0.5, 0.99]) * 1000
-        print(f"{one.name:14}{_speed(one):>9,.0f}{np.median(one.cpu_micros):>12.1f}", end="")
+        print(f"{one.name:16}{_speed(one):>9,.0f}{np.median(one.cpu_micros):>12.1f}", end="")
         print(f"{one.kib_per_socket:>12.1f}{p50:>10.1f}{p99:>10.1f}{one.arrived / one.sent:>10.1%}")
     found = {one.name: one for one in contestants}
     print()
-    for name, goal in (("group_send", 20), ("node ws relay", 1)):
+    for name, goal in (("group_send", 20), *((relay, 1) for relay in RELAYS)):
         if name in found:
             ratio = _speed(found["hub"]) / _speed(found[name])
             print(f"hub / {name}: {ratio:.1f} times as many (goal: {goal})")
@@ -366,8 +313,8 @@ def main() -> None:
         worlds.environment(servers)
         world = worlds.make(accounts=plan.sockets)
         texts = texts_for(world)
-        with hub(world) as ours, group_send(world, texts) as usual, relay(world, texts) as bare:
-            contestants = [one for one in (ours, usual, bare) if one is not None]
+        with hub(world) as ours, group_send(world, texts) as usual, relays(world, texts) as bare:
+            contestants = [ours, usual, *bare]
             asyncio.run(compete(contestants, plan))
             show(contestants, plan)
     finally:

@@ -92,7 +92,7 @@ class Client(asyncio.Protocol):
         del self._data[: end + 4]
         self._is_open = True
         if self._first is not None:
-            self.transport.write(_masked(self._first))
+            self.transport.write(masked(self._first))
         return True
 
     def _read_frames(self) -> None:
@@ -121,7 +121,7 @@ class Client(asyncio.Protocol):
         self.transport.write(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
 
 
-def _masked(text: bytes) -> bytes:
+def masked(text: bytes) -> bytes:
     """Write a client's text frame; a mask of zeros is one as well."""
     head = (
         bytes((0x81, 0x80 | len(text)))

@@ -31,7 +31,9 @@ def environment(servers: Any) -> None:
     os.environ.update(servers.env)
     os.environ["DJANGO_SETTINGS_MODULE"] = "clera.settings.local"
     os.environ["LOG_LEVEL"] = "warning"
-    os.environ["RATE_LIMITS"] = "sockets=1000000/minute"  # all clients are this machine
+    # All clients are this machine.
+    os.environ["RATE_LIMITS"] = "sockets=1000000/minute"
+    os.environ["SOCKETS_PER_ADDRESS"] = "1000000"
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
         cwd=ROOT,
