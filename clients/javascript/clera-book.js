@@ -78,14 +78,24 @@ function orderOf({ epoch = "", seq = 0 }) {
 export class Book {
   #accounts = new Map();
 
-  /** @returns {(string|null)[]} the accounts of which something is known */
+  /** @returns {(string|null)[]} of what something is known: accounts, and null for all together */
   get ids() {
     return [...this.#accounts.keys()];
+  }
+
+  /** @returns {string[]} the accounts of which something is known */
+  get accounts() {
+    return this.ids.filter((id) => id !== null);
   }
 
   /** @returns {Value|null} what was shown last; of all accounts together for `null` */
   shown(id) {
     return this.#accounts.get(id)?.shown ?? null;
+  }
+
+  /** @returns {boolean} whether anything that is shown is stale */
+  get isStale() {
+    return this.ids.some((id) => this.shown(id)?.stale);
   }
 
   /**
@@ -132,6 +142,12 @@ export class Book {
   resume(id) {
     const { epoch, seq, revision } = this.#accounts.get(id)?.held ?? {};
     return revision === undefined ? undefined : { epoch, seq, revision };
+  }
+
+  /** Say it for each of these of which it is known, as a frame has it. */
+  resumes(ids) {
+    const known = ids.map((id) => [id, this.resume(id)]).filter(([, place]) => place);
+    return known.length ? { resume: Object.fromEntries(known) } : {};
   }
 
   #entry(id) {

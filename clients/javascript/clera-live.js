@@ -18,54 +18,30 @@
  *
  * @typedef {"connecting"|"live"|"stale"|"polling"|"refused"|"stopped"} State
  *
- * @typedef {object} Problem                what the server said was wrong
- * @property {string} [error]
- * @property {string} [detail]
- * @property {string} [account_id]
- * @property {number} [code]                with which the connection was closed
+ * @typedef {import("./clera-problems.js").Problem} Problem
  */
 
-import { Book, TIMING, pauseAfter } from "./clera-book.js";
+import { Audience } from "./clera-audience.js";
+import { Book, TIMING } from "./clera-book.js";
+import { Connection, addressOf } from "./clera-connection.js";
+import { Reader, Rounds } from "./clera-polling.js";
+import { TOKENS_TRIED, UNAUTHENTICATED, isFinal, pauseAfterLoss } from "./clera-problems.js";
+import { Timers } from "./clera-timers.js";
 
 export { Book, TIMING, isOlder, pauseAfter } from "./clera-book.js";
+export { Refused } from "./clera-problems.js";
 
-const BAD_FRAME = 4400;
-const UNAUTHENTICATED = 4401;
-const NOT_YOURS = 4404;
-const TOO_MANY = 4429;
-/** What no second try would change; the last two answer a token in the address. */
-const FINAL = new Set([BAD_FRAME, NOT_YOURS, 4001, 4003]);
-/** So many fresh tokens in a row are tried before one gives up. */
-const TOKENS_TRIED = 2;
-const TOO_MANY_PAUSE = 30;
-/** A server that asks for a longer wait is asked again all the same. */
-const LONGEST_RETRY_AFTER = 300;
-/** Timers that end with it. */
-const OF_A_CONNECTION = ["first token", "connect", "heartbeat", "silence", "retry", "renewal", "subscription"];
 const ANSWERS = new Set(["snapshot", "update", "resumed", "aggregate", "subscribed"]);
-
-/** Thrown out of `for await` when the server will not have us. */
-export class Refused extends Error {
-  /** @param {Problem} problem */
-  constructor(problem) {
-    super(problem.detail ?? problem.error ?? `The server closed with ${problem.code}.`);
-    this.name = "Refused";
-    this.code = problem.code;
-    this.error = problem.error;
-  }
-}
 
 /** Follows the live value of one account, of some, or of all that a token reaches. */
 export class LiveClient {
   #options;
   #book = new Book();
-  #timers = new Map();
-  #state = /** @type {State} */ ("stopped");
-  #socket = null;
-  #attempt = 0; // what belongs to an earlier one is ignored
-  #round = 0; // of polling; 0 while there is none
-  #rounds = 0;
-  #pollsFailed = 0;
+  #timers = new Timers();
+  #audience;
+  #reader;
+  #polling;
+  #connection = null; // what belongs to an earlier one is ignored
   #tries = 0;
   #tokensRefused = 0;
   #hasAnswered = false;
@@ -73,7 +49,6 @@ export class LiveClient {
   #refused = new Set(); // accounts that the server could not let us follow yet
   #mayWake = false;
   #problem = null;
-  #listeners = new Set();
   #wake = () => this.#wakeUp();
 
   /**
@@ -102,21 +77,29 @@ export class LiveClient {
     const timing = { ...TIMING, ...options.timing };
     const accounts = options.accounts && [...options.accounts];
     this.#options = { ...options, url, timing, accounts, WebSocket: kind };
+    this.#audience = new Audience(this.#options);
+    this.#reader = new Reader({ ...this.#options, seconds: timing.connect });
+    this.#polling = new Rounds({
+      read: (isOver) => this.#readAll(isOver),
+      onFailed: () => this.#couldNotRead(),
+      timing,
+      timers: this.#timers,
+    });
   }
 
   /** @returns {State} */
   get state() {
-    return this.#state;
+    return this.#audience.state;
   }
 
   /** @returns {Value|null} the account's last value; of the only one if none is named */
-  value(id = this.#options.account ?? this.#accounts[0]) {
+  value(id = this.#options.account ?? this.#book.accounts[0]) {
     return this.#book.shown(id);
   }
 
   /** @returns {Value[]} the last value of every account */
   get values() {
-    return this.#accounts.map((id) => this.#book.shown(id)).filter(Boolean);
+    return this.#book.accounts.map((id) => this.#book.shown(id)).filter(Boolean);
   }
 
   /** @returns {Value|null} all accounts together */
@@ -164,110 +147,61 @@ export class LiveClient {
    * @throws {Refused}
    */
   async *[Symbol.asyncIterator]() {
-    const waiting = new Map();
-    let tell = () => {};
-    const listener = (value) => {
-      if (value) waiting.set(value.account_id, value);
-      tell();
-    };
     const isOurs = !this.#isRunning;
-    this.#listeners.add(listener);
-    try {
-      if (isOurs) this.start();
-      while (true) {
-        const news = new Promise((resolve) => (tell = resolve));
-        const values = [...waiting.values()];
-        waiting.clear();
-        yield* values;
-        if (this.#state === "refused") throw new Refused(this.#problem);
-        if (this.#state === "stopped") return;
-        if (!waiting.size) await news;
-      }
-    } finally {
-      this.#listeners.delete(listener);
-      if (isOurs) this.stop();
-    }
+    yield* this.#audience.watch(
+      () => isOurs && this.start(),
+      () => isOurs && this.stop(),
+    );
   }
 
   // A connection
 
-  async #connect() {
-    const attempt = ++this.#attempt;
-    const isOver = () => attempt !== this.#attempt;
+  #connect() {
     this.#hasAnswered = this.#mayWake = false;
     this.#problem = null;
-    this.#clear("retry");
-    if (this.#state !== "polling") this.#become("connecting");
-    try {
-      const token = await this.#tokenInTime("first token");
-      if (isOver()) return;
-      const socket = new this.#options.WebSocket(this.#address());
-      this.#socket = socket;
-      socket.onopen = () => isOver() || this.#greet(token);
-      socket.onmessage = ({ data }) => isOver() || this.#hear(data);
-      socket.onclose = ({ code }) => isOver() || this.#lost(code);
-      socket.onerror = () => isOver() || this.#lost(); // not everywhere does a close follow
-    } catch (error) {
-      if (isOver()) return;
-      this.#complain({ error: "not_connected", detail: String(error?.message ?? error) });
-      this.#lost();
-      return;
-    }
-    this.#after("connect", this.#options.timing.connect, () => this.#lost());
+    this.#timers.clear("retry");
+    if (this.state !== "polling") this.#become("connecting");
+    const { url, account, timing, WebSocket } = this.#options;
+    this.#connection = new Connection({
+      address: addressOf(url, account),
+      WebSocket,
+      timing,
+      timers: this.#timers,
+      token: () => this.#tokenInTime("first token"),
+      greeting: (token) => this.#greeting(token),
+      onMessage: (message) => this.#receive(message),
+      onProblem: (problem) => this.#complain(problem),
+      onLost: (code) => this.#lost(code),
+      onSilent: () => {
+        this.#tellStale();
+        this.#lost();
+      },
+    });
+    this.#connection.open();
   }
 
-  #address() {
-    const { url, account } = this.#options;
-    const path = account ? `/ws/portfolio/${encodeURIComponent(account)}` : "/ws/portfolio";
-    return url.replace(/^http/, "ws") + path;
-  }
-
-  #greet(token) {
+  #greeting(token) {
     const { account, accounts, actFor } = this.#options;
     const one = account && this.#book.resume(account);
-    this.#send({
+    return {
       type: "auth",
       token,
       ...(actFor && { act_for: actFor }),
       ...this.#details(),
       ...(accounts && { accounts }),
-      ...(account ? one && { resume: one } : this.#resumes(this.#accounts)),
-    });
-    this.#beat();
-  }
-
-  #beat() {
-    this.#after("heartbeat", this.#options.timing.heartbeat, () => {
-      this.#send({ type: "heartbeat", timestamp: Date.now() });
-      this.#beat();
-    });
+      ...(account ? one && { resume: one } : this.#book.resumes(this.#book.accounts)),
+    };
   }
 
   #details() {
     return this.#options.positions ? { detail: "positions" } : {};
   }
 
-  #resumes(ids) {
-    const known = ids.map((id) => [id, this.#book.resume(id)]).filter(([, place]) => place);
-    return known.length ? { resume: Object.fromEntries(known) } : {};
-  }
-
   #askFor(ids) {
-    this.#send({ type: "subscribe", accounts: ids, ...this.#details(), ...this.#resumes(ids) });
-  }
-
-  #hear(text) {
-    try {
-      this.#receive(JSON.parse(text));
-    } catch (error) {
-      this.#complain({ error: "failed", detail: String(error?.message ?? error) });
-      this.#lost();
-    }
+    this.#send({ type: "subscribe", accounts: ids, ...this.#details(), ...this.#book.resumes(ids) });
   }
 
   #receive(message) {
-    const { heartbeat, silence } = this.#options.timing;
-    this.#after("silence", heartbeat * silence, () => this.#dead());
     if (ANSWERS.has(message.type)) this.#answered();
     switch (message.type) {
       case "snapshot":
@@ -293,9 +227,9 @@ export class LiveClient {
     const { accounts, retry_after: wait } = problem;
     this.#complain(problem);
     if (wait === undefined || !this.#hasAnswered) return;
-    if (!accounts) return this.#after("renewal", wait, () => this.#renew());
+    if (!accounts) return this.#timers.after("renewal", wait, () => this.#renew());
     for (const id of accounts) this.#refused.add(id);
-    this.#after("subscription", wait, () => {
+    this.#timers.after("subscription", wait, () => {
       const ids = [...this.#refused].filter((id) => this.#follows(id));
       this.#refused.clear();
       if (ids.length) this.#askFor(ids);
@@ -308,15 +242,16 @@ export class LiveClient {
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
     this.#answeredAt = performance.now();
-    this.#tokensRefused = this.#round = 0;
-    for (const name of ["connect", "stale", "poll"]) this.#clear(name);
+    this.#tokensRefused = 0;
+    this.#polling.stop();
+    this.#timers.clear("connect", "stale");
   }
 
   async #renew() {
-    const attempt = this.#attempt;
+    const connection = this.#connection;
     try {
       const token = await this.#options.token();
-      if (attempt === this.#attempt) this.#send({ type: "auth", token });
+      if (connection === this.#connection) this.#send({ type: "auth", token });
     } catch (error) {
       // The connection ends when the old one does, and the next try asks again.
       this.#complain({ error: "not_renewed", detail: String(error?.message ?? error) });
@@ -324,83 +259,56 @@ export class LiveClient {
   }
 
   #send(frame) {
-    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame));
+    this.#connection?.send(frame);
   }
 
   // Its end, and the next one
-
-  /** Nobody was heard for so long that what is shown may be old. */
-  #dead() {
-    this.#tellStale();
-    this.#lost();
-  }
 
   #lost(code) {
     this.#leave();
     const problem = { ...this.#problem, ...(code && { code }) };
     if (code === UNAUTHENTICATED && !this.#hasAnswered) this.#tokensRefused += 1;
-    if (this.#isFinal(code) || this.#tokensRefused >= TOKENS_TRIED) {
+    // One of several accounts may change hands; asked again, the server says which.
+    const isOneOfSeveral = !this.#options.account && this.#hasAnswered;
+    if (isFinal(code, isOneOfSeveral) || this.#tokensRefused >= TOKENS_TRIED) {
       this.#problem = problem;
       return this.#end("refused");
     }
     const { settled, staleAfter, triesBeforePolling } = this.#options.timing;
     const lasted = performance.now() - this.#answeredAt;
     if (this.#hasAnswered && lasted >= settled * 1000) this.#tries = 0;
-    const pause = this.#pause(code, problem.retry_after);
+    const told = { code, retryAfter: problem.retry_after };
+    const { seconds: pause, mayWake } = pauseAfterLoss(told, this.#tries, this.#options.timing);
+    this.#mayWake = mayWake;
     this.#tries += 1;
-    this.#after("retry", pause, () => this.#connect());
-    if (this.#state !== "polling") {
-      if (!this.#timers.has("stale")) this.#after("stale", staleAfter, () => this.#tellStale());
+    this.#timers.after("retry", pause, () => this.#connect());
+    if (this.state !== "polling") {
+      if (!this.#timers.has("stale")) this.#timers.after("stale", staleAfter, () => this.#tellStale());
       this.#become("connecting");
     }
-    if (this.#tries >= triesBeforePolling || pause > staleAfter) this.#startPolling();
-  }
-
-  /** One of several accounts may change hands; asked again, the server says which. */
-  #isFinal(code) {
-    return FINAL.has(code) && !(code === NOT_YOURS && !this.#options.account && this.#hasAnswered);
-  }
-
-  #pause(code, retryAfter) {
-    const told = Math.min(Number(retryAfter) || 0, LONGEST_RETRY_AFTER);
-    // Whoever is told when to come comes then: the server has told each of us another time.
-    const jitter = pauseAfter(told ? 0 : this.#tries, { timing: this.#options.timing });
-    this.#mayWake = !told && code !== TOO_MANY;
-    if (code === TOO_MANY) return Math.max(told, TOO_MANY_PAUSE) * (1 + Math.random());
-    return told + jitter;
+    if (this.#tries >= triesBeforePolling || pause > staleAfter) this.#polling.start();
   }
 
   /** The network is back, or somebody looks again: do not wait any longer. */
   #wakeUp() {
     if (globalThis.document?.hidden) return;
     if (this.#timers.has("retry") && this.#mayWake) this.#connect();
-    if (this.#timers.has("poll")) this.#poll(this.#round);
-    if (this.#timers.has("silence")) this.#probe();
-  }
-
-  /** A page that has slept may hold a connection that is none any more: have it say a word. */
-  #probe() {
-    this.#send({ type: "heartbeat", timestamp: Date.now() });
-    this.#after("silence", this.#options.timing.staleAfter, () => this.#dead());
+    this.#polling.hurry();
+    this.#connection?.probe();
   }
 
   #leave() {
-    this.#attempt += 1;
+    this.#connection?.leave();
+    this.#connection = null;
     this.#refused.clear();
-    for (const name of OF_A_CONNECTION) this.#clear(name);
-    const socket = this.#socket;
-    this.#socket = null;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.onerror = () => {}; // cutting short a connection that is being made is none
-    if (socket.readyState <= 1) socket.close(1000);
+    this.#timers.clear("first token", "retry", "renewal", "subscription");
   }
 
   #end(state) {
     if (!this.#isRunning) return;
     this.#leave();
-    this.#round = 0;
-    for (const name of this.#timers.keys()) this.#clear(name);
+    this.#polling.stop();
+    this.#timers.clearAll();
     globalThis.removeEventListener?.("online", this.#wake);
     globalThis.document?.removeEventListener("visibilitychange", this.#wake);
     if (state === "refused") this.#tellStale();
@@ -409,95 +317,47 @@ export class LiveClient {
 
   // Polling
 
-  #startPolling() {
-    if (this.#round || !this.#isRunning) return;
-    this.#round = ++this.#rounds;
-    this.#pollsFailed = 0;
-    this.#poll(this.#round);
-  }
-
-  async #poll(round) {
-    this.#clear("poll");
-    let told = 0;
-    try {
-      await this.#pollOnce(round);
-      this.#pollsFailed = 0;
-    } catch (error) {
-      if (round !== this.#round) return;
-      told = Math.min(error?.retryAfter || 0, LONGEST_RETRY_AFTER);
-      this.#pollsFailed += 1;
-      if (this.#state === "polling") this.#become("connecting");
-      this.#tellStale();
-    }
-    if (round !== this.#round) return;
-    const { poll, hiddenPoll } = this.#options.timing;
-    const usual = globalThis.document?.hidden ? hiddenPoll : poll;
-    const pause = Math.min(usual * 2 ** this.#pollsFailed, Math.max(usual, hiddenPoll));
-    this.#after("poll", told + pause * (0.75 + Math.random() / 2), () => this.#poll(round));
-  }
-
-  async #pollOnce(round) {
+  async #readAll(isOver) {
     const token = await this.#tokenInTime("token");
     const read = [];
     for (const id of await this.#polled(token)) {
-      const query = new URLSearchParams({ accountId: id });
-      const record = await this.#get(`/api/portfolio/value?${query}`, token);
-      if (round !== this.#round) return;
+      const record = await this.#reader.value(id, token);
+      if (isOver()) return;
       if (!record) continue;
       read.push(id);
-      this.#clear("stale");
+      this.#timers.clear("stale");
       this.#become("polling");
-      this.#tell(this.#book.takePolled(record));
+      this.#audience.tell(this.#book.takePolled(record));
     }
-    if (round === this.#round) this.#tellStale(read); // what nobody reads now, like the aggregate
+    if (!isOver()) this.#tellStale(read); // what nobody reads now, like the aggregate
+  }
+
+  #couldNotRead() {
+    if (this.state === "polling") this.#become("connecting");
+    this.#tellStale();
+  }
+
+  #polled(token) {
+    if (this.#options.account) return [this.#options.account];
+    if (this.#wanted().length || this.#options.accounts) return this.#wanted();
+    return this.#reader.accounts(token);
   }
 
   /** Ask for a token, but do not wait for ever, nor show what was known last as if it were new. */
-  async #tokenInTime(timer) {
-    const { connect } = this.#options.timing;
-    const late = new Promise((_, reject) => this.#after(timer, connect, () => reject(new Error("no token in time"))));
-    try {
-      return await Promise.race([this.#options.token(), late]);
-    } finally {
-      this.#clear(timer);
-    }
-  }
-
-  async #polled(token) {
-    if (this.#options.account) return [this.#options.account];
-    if (this.#wanted().length || this.#options.accounts) return this.#wanted();
-    const me = await this.#get("/api/me", token);
-    return (me?.accounts ?? []).map((account) => account.account_id);
-  }
-
-  async #get(path, token) {
-    const { url, actFor, timing } = this.#options;
-    const answer = await (this.#options.fetch ?? globalThis.fetch)(url + path, {
-      headers: { Authorization: `Bearer ${token}`, ...(actFor && { "X-Act-For": actFor }) },
-      cache: "no-store",
-      signal: AbortSignal.timeout(timing.connect * 1000),
-    });
-    if (answer.status === 404) return null; // the socket's code says what that means
-    if (!answer.ok) {
-      const retryAfter = Number(answer.headers?.get("Retry-After"));
-      throw Object.assign(new Error(`HTTP ${answer.status}`), { retryAfter });
-    }
-    return answer.json();
+  #tokenInTime(timer) {
+    const ask = () => this.#options.token();
+    return this.#timers.inTime(timer, this.#options.timing.connect, ask, "no token in time");
   }
 
   // What the application hears
 
   get #isRunning() {
-    return this.#state !== "stopped" && this.#state !== "refused";
-  }
-
-  get #accounts() {
-    return this.#book.ids.filter((id) => id !== null);
+    return this.#audience.isThere;
   }
 
   /** The accounts to follow: those named, or those that the server has shown. */
   #wanted() {
-    return this.#options.accounts ?? this.#accounts;
+    return this.#options.accounts ?? this.#book.accounts;
   }
 
   #follows(id) {
@@ -506,31 +366,20 @@ export class LiveClient {
 
   #show(value) {
     this.#settle();
-    this.#tell(value);
+    this.#audience.tell(value);
   }
 
   /** Live, unless something that is shown is stale. */
   #settle() {
-    const isStale = this.#book.ids.some((id) => this.#book.shown(id)?.stale);
-    this.#become(isStale ? "stale" : "live");
-  }
-
-  #tell(value) {
-    if (!value || !this.#isRunning) return;
-    const { onValue, onAggregate } = this.#options;
-    this.#call(value.account_id === null ? onAggregate : onValue, value);
-    for (const listener of this.#listeners) listener(value);
+    this.#become(this.#book.isStale ? "stale" : "live");
   }
 
   #tellStale(except) {
-    for (const value of this.#book.markStale(except)) this.#tell(value);
+    for (const value of this.#book.markStale(except)) this.#audience.tell(value);
   }
 
   #become(state) {
-    if (state === this.#state) return;
-    this.#state = state;
-    this.#call(this.#options.onState, state, this.#problem);
-    for (const listener of this.#listeners) listener(null);
+    this.#audience.become(state, this.#problem);
   }
 
   #complain(problem) {
@@ -539,33 +388,10 @@ export class LiveClient {
     else if (problem.retry_after === undefined) {
       this.#options.accounts = this.#options.accounts?.filter((each) => !accounts.includes(each));
     }
-    if (type !== "draining") this.#call(this.#options.onProblem, problem);
+    if (type !== "draining") this.#audience.complain(problem);
   }
 
   #refuseOnOne() {
     if (this.#options.account) throw new TypeError("This client follows one account.");
-  }
-
-  /** A fault of the application's must not become one of ours. */
-  #call(callback, ...parts) {
-    try {
-      callback?.(...parts);
-    } catch (error) {
-      (globalThis.reportError ?? console.error)(error);
-    }
-  }
-
-  #after(name, seconds, action) {
-    this.#clear(name);
-    const timer = setTimeout(() => {
-      this.#timers.delete(name);
-      action();
-    }, seconds * 1000);
-    this.#timers.set(name, timer);
-  }
-
-  #clear(name) {
-    clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
   }
 }
