@@ -32,8 +32,8 @@ _ANSWERS: Final = _KEEPS_CONNECTION | {409}
 _TOO_MANY_SYMBOLS: Final = 405
 # It also says so when one name among many has a form that it does not know.
 _UNREADABLE: Final = 400
-# So often in a row a channel's lists are halved without finding such a name, which is enough for
-# some of them in one list.
+# So often a channel's lists are halved without one of the halves being taken: more often than one
+# such name needs in the longest list, and an end where the vendor takes nothing.
 _MOST_HALVES: Final = 64
 
 
@@ -69,8 +69,13 @@ class _OpenStream:
         self._covered: frozenset[str] = frozenset()
         # The channel of each question and the symbols asked for, oldest first.
         self._unanswered: deque[tuple[str, list[str]]] = deque()
+        # Halves of refused lists, to be asked for when nothing else is: newest first, so that
+        # the way to a bad name is as short with many of them as with one.
+        self._halves: list[tuple[str, list[str]]] = []
         self._halved: Counter[str] = Counter()
-        self._unreadable: defaultdict[str, set[str]] = defaultdict(set)  # by channel
+        # By channel: what the vendor cannot read, and what it had no room for.
+        self._unreadable: defaultdict[str, set[str]] = defaultdict(set)
+        self._left_out: defaultdict[str, set[str]] = defaultdict(set)
         self._is_authenticated = False
         self._early: list[News] = []  # what came together with the answer to our key
         self._ended: VendorError | None = None
@@ -87,14 +92,25 @@ class _OpenStream:
             self._early += self._hear(timeout_seconds=left)
 
     def cover(self, symbols: Iterable[str]) -> None:
-        """Ask for what is new only, one channel at a time: the refusal of one costs no other."""
+        """
+        Ask for what is new only, one channel at a time: the refusal of one costs no other.
+
+        Where room has become free, ask again for what there was none for.
+        """
         wanted = frozenset(symbol for symbol in symbols if not _CONTRACT.fullmatch(symbol))
         gone = {channel: self._on(channel, wanted, is_new=False) for channel in self._channels}
         if any(gone.values()):
             self._ask("unsubscribe", **{c: sorted(lost) for c, lost in gone.items() if lost})
         for channel in self._channels:
+            left_out = self._left_out[channel]
+            freed = len(gone[channel] - left_out)
+            left_out -= gone[channel]
             if new := self._on(channel, wanted, is_new=True):
                 self._ask("subscribe", **{channel: sorted(new)})
+            if left_out and freed > len(new):
+                again = sorted(left_out)[: freed - len(new)]
+                left_out.difference_update(again)
+                self._ask("subscribe", **{channel: again})
             self._asked[channel] = _EVERY_SYMBOL if channel == _STATUSES else wanted
 
     def read(self, *, timeout_seconds: float) -> Sequence[News]:
@@ -131,14 +147,19 @@ class _OpenStream:
         if entry["T"] == "success":
             self._is_authenticated |= entry.get("msg") == "authenticated"
             return []
-        if entry["T"] == "subscription":
-            if self._unanswered:
-                self._unanswered.popleft()
-            symbols = entry.get(self._main)
-            listed = symbols if isinstance(symbols, list) else []
-            self._covered = frozenset(symbol for symbol in listed if isinstance(symbol, str))
-            return [Covered(self._covered)]
-        return self._refused(entry)
+        news = self._told(entry) if entry["T"] == "subscription" else self._refused(entry)
+        while self._halves and not self._unanswered:
+            self._ask_while_wanted(*self._halves.pop())
+        return news
+
+    def _told(self, entry: Entry) -> list[News]:
+        channel, asked = self._unanswered.popleft() if self._unanswered else (self._main, [])
+        if asked:
+            self._halved[channel] = 0
+        symbols = entry.get(self._main)
+        listed = symbols if isinstance(symbols, list) else []
+        self._covered = frozenset(symbol for symbol in listed if isinstance(symbol, str))
+        return [Covered(self._covered)]
 
     def _refused(self, entry: Entry) -> list[News]:
         """Pass on a refusal that the connection survives, and give up a channel we may not have."""
@@ -152,8 +173,9 @@ class _OpenStream:
         if len(symbols) > 1:
             self._ask_for_some(channel, symbols, code)
         elif code == _UNREADABLE:
-            self._halved[channel] = 0
             self._unreadable[channel].update(symbols)
+        elif code == _TOO_MANY_SYMBOLS:
+            self._left_out[channel].update(symbols)
         if channel == self._main:
             return [Refused(code), Covered(self._covered)]
         if code not in {_TOO_MANY_SYMBOLS, _UNREADABLE} and channel in self._channels:
@@ -169,11 +191,17 @@ class _OpenStream:
         """
         half = len(symbols) // 2
         if code == _TOO_MANY_SYMBOLS:
-            self._ask("subscribe", **{channel: symbols[:half]})
+            self._left_out[channel].update(symbols[half:])
+            self._ask_while_wanted(channel, symbols[:half])
         elif code == _UNREADABLE and self._halved[channel] < _MOST_HALVES:
             self._halved[channel] += 1
-            self._ask("subscribe", **{channel: symbols[:half]})
-            self._ask("subscribe", **{channel: symbols[half:]})
+            self._halves += (channel, symbols[half:]), (channel, symbols[:half])
+
+    def _ask_while_wanted(self, channel: str, symbols: list[str]) -> None:
+        """Ask for those that nobody has given up since they were asked for first."""
+        still = sorted(self._asked[channel].intersection(symbols))
+        if still and channel in self._channels:
+            self._ask("subscribe", **{channel: still})
 
     def _send(self, **fields: Any) -> None:
         with _translated():
