@@ -46,6 +46,7 @@ async def _sit(visit: Visit) -> tuple[ValueHub, Seat]:
 async def _sit_at_several(visit: Visit) -> tuple[ValueHub, Seat]:
     said = visit.credential.said
     account_ids, has_detail = asked.account_ids(said), asked.has_detail(said)
+    asked.check_count(len(account_ids or ()))
     guest = await visit.admit_to_several(admission.ask, account_ids, scope=_SCOPE)
     asked.check_count(len(guest.admission.accounts))
     views = _views(guest.admission, said, has_detail=has_detail)
@@ -80,6 +81,7 @@ async def _heed(visit: Visit, seat: Seat, frame: Mapping[str, Any]) -> bool:
 async def _subscribe(
     visit: Visit, seat: Seat, named: list[str], frame: Mapping[str, Any], *, has_detail: bool
 ) -> None:
+    asked.check_count(len(named))
     wish = Wish(_SCOPE, tuple(named), principal=seat.guest.admission.principal)
     with visit.in_codes():
         seen = await admission.ask(wish, is_wanted=lambda: True)
