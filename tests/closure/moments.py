@@ -6,6 +6,7 @@ from django.apps import apps
 
 from core.auth import SYSTEM, acting_as
 from funding.services import dates
+from market.facts import new_york_date
 
 
 def working_day(day):
@@ -16,7 +17,7 @@ def working_day(day):
 
 def morning(world):
     """Ten in the morning, in New York, of the next working day."""
-    day = working_day(world.at.date() + timedelta(days=1))
+    day = working_day(new_york_date(world.at) + timedelta(days=1))
     return dates.midnight(world.at).replace(year=day.year, month=day.month, day=day.day, hour=10)
 
 

@@ -14,6 +14,7 @@ from core.auth import SYSTEM, Principal, acting_as
 from core.errors import VendorRejected, VendorUnavailable, VendorUnclear
 from funding.services import limits, transfer_upkeep
 from funding.tests.factories import make_bank
+from market.facts import new_york_date
 from tests.closure.moments import morning, unfreeze, working_day
 from trading import services as trading
 from trading.tests import factories as trading_factories
@@ -159,7 +160,7 @@ class TestCash:
 
     def test_settlement_leaves_out_days_on_which_banks_rest(self, world):
         world.customer(cash="0.00", positions={"AAPL": "1"})
-        first = working_day(world.at.date())
+        first = working_day(new_york_date(world.at))
         holiday = working_day(first + timedelta(days=1))
         world.know_days(closed={holiday})
         world.initiate()
