@@ -58,10 +58,14 @@ def renew(lease: Lease, *, seconds: float) -> bool:
 
 
 def release(lease: Lease) -> None:
-    """Let the lease run out now, so that the next holder need not wait."""
+    """
+    Let the lease run out now, so that the next holder need not wait.
+
+    Nobody is its holder any more: a renewal that was held up on its way must not bring it back.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE core_leaserow SET until = clera_now()"
+            "UPDATE core_leaserow SET until = clera_now(), holder = %s"
             " WHERE name = %s AND holder = %s AND fence = %s",
-            [lease.name, lease.holder, lease.fence],
+            [new_id(), lease.name, lease.holder, lease.fence],
         )

@@ -25,6 +25,7 @@ from core.sockets.seats import Seats, SeatT
 logger = structlog.get_logger()
 Work = Callable[[], Awaitable[None]]
 _READ_SECONDS: Final = 0.5
+_ANSWER_SECONDS: Final = 5.0
 _CHORES_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 0.2
@@ -165,8 +166,9 @@ class Hub(Generic[SeatT]):
         )
         async with client, client.pubsub() as pubsub:
             await pubsub.subscribe(*self.channels)
-            for _ in self.channels:  # what is published from here on reaches us
-                await pubsub.get_message(timeout=2)
+            for _ in self.channels:
+                if await pubsub.get_message(timeout=_ANSWER_SECONDS) is None:
+                    raise TimeoutError  # else what is published before it has answered is lost
             await self.listening(client)
             while True:
                 _heed_cancellation()

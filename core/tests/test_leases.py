@@ -42,3 +42,12 @@ def test_a_released_lease_is_free_at_once():
     leases.release(lease)
 
     assert leases.acquire("x", seconds=10) is not None
+
+
+def test_a_renewal_that_comes_after_the_release_does_not_bring_it_back():
+    lease = leases.acquire("x", seconds=10)
+    assert lease is not None
+    leases.release(lease)
+
+    assert not leases.renew(lease, seconds=10)
+    assert leases.acquire("x", seconds=10) is not None

@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from datetime import timedelta
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from core.auth import Kind, Principal, api_keys
 from core.auth.sockets import Admission, NamedAccount
 from core.errors import ServiceBusy
 from core.sockets import codes
+from core.sockets.hub import Hub
 from core.sockets.loops import PerLoop
 from core.sockets.owners import OwnerWatch
 from core.sockets.seats import Guest, Seat, Seats
@@ -43,7 +45,7 @@ class FakeSocket:
 
 async def until_one_has_ended(*sockets):
     waits = [asyncio.ensure_future(socket.is_ended.wait()) for socket in sockets]
-    await asyncio.wait(waits, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(waits, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
 
@@ -227,6 +229,45 @@ class TestRevocation:
             api_keys.rotate(public_id=old, at=timezone.now(), overlap=timedelta(milliseconds=50))
 
         assert self.stay(rotate, [guest(key_id=old)]) == [[4401]]
+
+
+class TestListening:
+    class Hub(Hub):
+        kind, channels = "test", ("news",)
+
+        async def listening(self, client):
+            raise AssertionError("What is published from here on reaches us.")
+
+    async def never_subscribe(self, reader, writer):
+        """Be a Redis that is too busy for it, and answers all else."""
+        behind = urlsplit(self.url)
+        answers, questions = await asyncio.open_connection(behind.hostname, behind.port)
+
+        async def answer():
+            while data := await answers.read(65_536):
+                writer.write(data)
+
+        answering = asyncio.create_task(answer())
+        while data := await reader.read(65_536):
+            if b"SUBSCRIBE" not in data:
+                questions.write(data)
+        questions.close()
+        await answering
+        writer.close()
+
+    def test_begins_when_redis_has_said_that_it_sends(self, settings, monkeypatch):
+        monkeypatch.setattr("core.sockets.hub._ANSWER_SECONDS", 0.1)
+        self.url = settings.REDIS_URL
+        behind = urlsplit(self.url).port
+
+        async def run():
+            async with await asyncio.start_server(self.never_subscribe, "127.0.0.1", 0) as server:
+                port = server.sockets[0].getsockname()[1]
+                settings.REDIS_URL = self.url.replace(f":{behind}/", f":{port}/")
+                with pytest.raises(TimeoutError):
+                    await self.Hub(owners_of=None)._listen()
+
+        asyncio.run(run())
 
 
 def test_every_loop_has_its_own():
