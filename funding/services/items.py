@@ -1,6 +1,7 @@
 """Sign-ins at banks after they have begun: whether they still work, and giving them up."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -41,14 +42,14 @@ def give_up(*, item_id: UUID, at: datetime) -> None:  # noqa: ARG001 - as all se
             enqueue("funding.sweep_links")
 
 
-def sweep_removals(*, at: datetime) -> int:
-    """Tell Plaid of the sign-ins that are wanted no more, and count them."""
-    return _each(turns.LINKS, S.REMOVING, at=at)
+def removals_due(*, at: datetime) -> list[turns.Act]:
+    """Find the sign-ins that are wanted no more, of which Plaid is to be told."""
+    return _due(S.REMOVING, at=at)
 
 
 def refresh_items(*, at: datetime) -> int:
     """Ask Plaid about every sign-in that was not looked at for long, or that has news."""
-    return _each(turns.ITEMS, *ITEM_IN_USE, at=at)
+    return turns.take(turns.ITEMS, due=lambda: _due(*ITEM_IN_USE, at=at))
 
 
 def nudge(*, item_ids: set[str]) -> None:
@@ -56,22 +57,20 @@ def nudge(*, item_ids: set[str]) -> None:
     PlaidItem.objects.in_use().filter(item_id__in=item_ids).update(due_at=Now())
 
 
-def _due(*states: ItemState) -> list[UUID]:
+def _due(*states: ItemState, at: datetime) -> list[turns.Act]:
     with acting_as(SYSTEM):
         due = PlaidItem.objects.filter(state__in=states, due_at__lte=Now()).order_by("due_at")
-        return list(due.values_list("pk", flat=True)[:BATCH])
+        ids = list(due.values_list("pk", flat=True)[:BATCH])
+    return [partial(_act, item_id, at=at) for item_id in ids]
 
 
-def _each(turn: str, *states: ItemState, at: datetime) -> int:
-    def act(item_id: UUID) -> None:
-        try:
-            look_at(item_id, at=at)
-        except CleraError as error:
-            logger.warning("plaid_item.look_failed", id=str(item_id), error=error.code)
-        except Exception:
-            logger.exception("plaid_item.broken", id=str(item_id))
-
-    return turns.take(turn, due=lambda: _due(*states), act=act)
+def _act(item_id: UUID, *, at: datetime) -> None:
+    try:
+        look_at(item_id, at=at)
+    except CleraError as error:
+        logger.warning("plaid_item.look_failed", id=str(item_id), error=error.code)
+    except Exception:
+        logger.exception("plaid_item.broken", id=str(item_id))
 
 
 def look_at(item_id: UUID, *, at: datetime) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from itertools import zip_longest
 from typing import Any, Final
 from uuid import UUID
 
@@ -111,19 +113,26 @@ def sweep_links(*, at: datetime) -> int:
     Returns how many there were; one that fails does not stop the others.
     """
 
-    def act(session_id: UUID) -> None:
-        try:
-            go_on(session_id, at=at)
-        except Exception:
-            logger.exception("bank_sign_in.broken", id=str(session_id))
+    def due() -> list[turns.Act]:
+        # In turns, so that neither waits until the other has none left.
+        both = zip_longest(_due(at=at), items.removals_due(at=at))
+        return [act for pair in both for act in pair if act is not None]
 
-    return turns.take(turns.LINKS, due=_due, act=act) + items.sweep_removals(at=at)
+    return turns.take(turns.LINKS, due=due)
 
 
-def _due() -> list[UUID]:
+def _due(*, at: datetime) -> list[turns.Act]:
     with acting_as(SYSTEM):
         due = LinkSession.objects.waiting().filter(FREE, due_at__lte=Now()).order_by("due_at")
-        return list(due.values_list("pk", flat=True)[:BATCH])
+        ids = list(due.values_list("pk", flat=True)[:BATCH])
+    return [partial(_act, session_id, at=at) for session_id in ids]
+
+
+def _act(session_id: UUID, *, at: datetime) -> None:
+    try:
+        go_on(session_id, at=at)
+    except Exception:
+        logger.exception("bank_sign_in.broken", id=str(session_id))
 
 
 def nudge(*, link_token_indexes: set[str]) -> None:

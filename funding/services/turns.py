@@ -1,9 +1,8 @@
 """Taking turns at Plaid, so that one that hangs does not hold the workers that move money."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
-from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -18,14 +17,17 @@ REST_SECONDS: Final = 30.0
 # Pages and removals share one, so that one process at most waits for them.
 LINKS: Final = "links"
 ITEMS: Final = "items"
+# One thing to be done at Plaid.
+Act = Callable[[], None]
 
 
-def take(name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None]) -> int:
+def take(name: str, *, due: Callable[[], Sequence[Act]]) -> int:
     """
-    Act on each that is due, and on what comes due meanwhile, in one process at a time.
+    Do each thing that is due, and what comes due meanwhile, in one process at a time.
 
     Returns how many there were; somebody else's turn is none of ours. Whoever is turned away may
-    go: the one at work looks once more after the turn has been given back.
+    go: the one at work looks once more after the turn has been given back. So `due` must find
+    whatever anybody might want this turn for.
     """
     count, ends = 0, time.monotonic() + TURN_SECONDS
     while (
@@ -33,7 +35,7 @@ def take(name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None
         and due()
         and (lease := leases.acquire(f"funding.{name}", seconds=REST_SECONDS))
     ):
-        acted, is_slow = _turn(name, due=due, act=act, ends=ends)
+        acted, is_slow = _turn(name, due=due, ends=ends)
         count += acted
         if is_slow:
             break  # the lease runs out by itself
@@ -41,15 +43,13 @@ def take(name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None
     return count
 
 
-def _turn(
-    name: str, *, due: Callable[[], list[UUID]], act: Callable[[UUID], None], ends: float
-) -> tuple[int, bool]:
+def _turn(name: str, *, due: Callable[[], Sequence[Act]], ends: float) -> tuple[int, bool]:
     """Act until nothing is due, time is up or Plaid hangs; return how often, and whether it did."""
     count = 0
-    while time.monotonic() < ends and (ids := due()):
-        for each in ids:
+    while time.monotonic() < ends and (acts := due()):
+        for act in acts:
             began = time.monotonic()
-            act(each)
+            act()
             count += 1
             now = time.monotonic()
             if now - began >= settings.VENDOR_TOTAL_SECONDS:
