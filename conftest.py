@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as trying
 
 from core.tests import emptying
 
 emptying.install()
+# How long an example takes says how busy the machine is, and nothing about us.
+trying.register_profile("clera", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+trying.load_profile("clera")
 pytest_plugins = ["core.tests.identity", "core.tests.lanes", "core.tests.silence"]
 
 

@@ -16,6 +16,8 @@ from core.errors import CleraError
 
 logger = structlog.get_logger()
 MAX_ATTEMPTS: Final = 5
+# After each failure the pause is twice as long.
+FIRST_PAUSE: Final = timedelta(seconds=1)
 # How many events one transaction applies; it holds the locks of all their accounts.
 BATCH: Final = 100
 # An event that must wait is put off for as long as it has waited already, within these bounds.
@@ -162,9 +164,9 @@ _PUT_OFF: Final = """
 """
 _COUNT: Final = """
     UPDATE core_inboxevent
-       SET attempts = attempts + 1, error = %s,
-           due_at = clera_now() + 2 ^ attempts * interval '1 second'
-     WHERE id = %s AND applied_at IS NULL AND attempts = %s
+       SET attempts = attempts + 1, error = %(error)s,
+           due_at = clera_now() + 2 ^ attempts * %(pause)s::interval
+     WHERE id = %(id)s AND applied_at IS NULL AND attempts = %(attempts)s
  RETURNING id, attempts
 """
 _WAKE: Final = """
@@ -352,8 +354,14 @@ def _count_failure(event: _Kept, name: str) -> None:
 
     Two that have looked at the same time, and failed one after the other, count once.
     """
+    values: dict[str, Any] = {
+        "id": event.id,
+        "attempts": event.attempts,
+        "error": name[:200],
+        "pause": FIRST_PAUSE,
+    }
     with connection.cursor() as sql:
-        sql.execute(_COUNT, [name[:200], event.id, event.attempts])
+        sql.execute(_COUNT, values)
         _alarm_if_parked(sql.fetchall(), name)
 
 

@@ -208,7 +208,7 @@ def test_of_twenty_changes_at_once_only_one_is_on_its_way(broker, ada, account):
     barrier = threading.Barrier(20)
 
     def ask(number):
-        barrier.wait()
+        barrier.wait(timeout=60)
         try:
             outcomes.append(change(ada, account, {"contact": {"city": f"Town {number}"}}).state)
         except services.ChangeInProgress:

@@ -14,6 +14,7 @@ from accounts.tests.factories import application, customer, make_account
 from core.auth import SYSTEM, acting_as
 from core.errors import CleraError, VendorUnavailable
 from core.intents import sending
+from core.tests.locks import wait_until_somebody_waits
 
 THREADS = 8
 
@@ -25,7 +26,7 @@ def together(act):
     barrier = threading.Barrier(THREADS)
 
     def run(number):
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         try:
             return act(number)
         except CleraError as error:
@@ -85,17 +86,6 @@ def in_another_thread(act):
     return future
 
 
-def wait_for_somebody_to_wait():
-    """Return when some connection waits for a lock."""
-    for _ in range(1000):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone() != (0,):
-                return
-        threading.Event().wait(0.01)
-    raise AssertionError("Nobody waited for a lock.")
-
-
 class Pausing(ChangeCourier):
     """Does something else first, once the outcome is written and before the account is locked."""
 
@@ -118,12 +108,12 @@ def test_a_change_that_comes_while_another_is_being_settled_waits_its_turn(broke
 
     def ask_again():
         following.append(in_another_thread(lambda: change(account, "Berkeley")))
-        wait_for_somebody_to_wait()
+        wait_until_somebody_waits()
 
     made = sending.send_once(waiting.pk, through=Pausing(ask_again), at=datetime.now(UTC))
 
     assert made.state == "ACCEPTED"
-    assert following[0].result(timeout=10).state == "ACCEPTED"
+    assert following[0].result(timeout=60).state == "ACCEPTED"
     with acting_as(SYSTEM):
         assert BrokerageAccount.objects.get().person().contact["city"] == "Berkeley"
 
@@ -137,4 +127,4 @@ def test_an_owner_can_be_told_something_while_the_account_is_locked():
 
     with acting_as(SYSTEM):
         services.lock_account(account_id=account.pk)
-        assert in_another_thread(tell).result(timeout=10) == 1
+        assert in_another_thread(tell).result(timeout=60) == 1

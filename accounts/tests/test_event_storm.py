@@ -27,6 +27,7 @@ from core.intents.models import IntentStep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 APPLIERS = 2
+PATIENCE_SECONDS = 30
 heard: list[AccountStatusChanged] = []
 subscribe(AccountStatusChanged, heard.append)
 
@@ -50,17 +51,17 @@ class Storm:
         self.lost = []
         self._is_over = threading.Event()
 
-    def run(self, seconds):
+    def run(self):
         with ThreadPoolExecutor(1 + APPLIERS) as pool, capture_logs() as self.logs:
             work = [pool.submit(self._in_thread, self._follow)]
             work += [pool.submit(self._in_thread, self._apply) for _ in range(APPLIERS)]
             try:
-                self._wait(seconds)
+                self._wait()
             finally:
                 self._is_over.set()
                 streams.ask_all_to_stop()
             for each in work:
-                each.result(10)
+                each.result(60)
         streams._stopping.clear()
 
     def logged(self, event, key):
@@ -80,16 +81,18 @@ class Storm:
         while not self._is_over.wait(0.02):
             services.apply_events()
 
-    def _wait(self, seconds):
+    def _wait(self):
+        """Wait until all is applied; how long that may take depends on how busy the machine is."""
         readable = [told for told in self.source.history if told.kind != "bad_json"]
         stuck = sum(told.kind == "shapeless" for told in readable)
         waiting = InboxEvent.objects.filter(applied_at=None)
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            if InboxEvent.objects.count() == len(readable) and waiting.count() == stuck:
-                return
+        seen, ends = None, 0.0
+        while (now := (InboxEvent.objects.count(), waiting.count())) != (len(readable), stuck):
+            if now != seen:
+                seen, ends = now, time.monotonic() + PATIENCE_SECONDS
+            elif time.monotonic() > ends:
+                pytest.fail(f"{now[1]} of {now[0]} events still wait")
             self._is_over.wait(0.1)
-        pytest.fail(f"{waiting.count()} of {InboxEvent.objects.count()} events still wait")
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +107,7 @@ def _hurries(monkeypatch):
 def weather(settings):
     """Serve a storm to accounts that are all in the first status."""
 
-    def run(plan, *, seconds):
+    def run(plan):
         source = EventSource(plan)
         for broker_account_id in source.account_ids:
             make_account(status=FIRST_STATUS, broker_account_id=broker_account_id)
@@ -115,7 +118,7 @@ def weather(settings):
         with source.serving() as url:
             settings.ALPACA_BROKER_URL = url
             settings.VENDOR_TOTAL_SECONDS = 10
-            storm.run(seconds)
+            storm.run()
             heal()
         return storm
 
@@ -216,9 +219,10 @@ def steps_of(rows):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1])
 def test_two_thousand_events_come_to_what_they_say(weather, seed):
-    check(weather(Plan(seed=seed, events=2_000), seconds=60))
+    check(weather(Plan(seed=seed, events=2_000)))
 
 
 @pytest.mark.proof
@@ -226,4 +230,4 @@ def test_two_thousand_events_come_to_what_they_say(weather, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_ten_thousand_events_come_to_what_they_say(weather, seed):
     plan = Plan(seed=seed, events=10_000, unknown=10, bad_json=10, shapeless=10, cuts=100, gaps=20)
-    check(weather(plan, seconds=600))
+    check(weather(plan))

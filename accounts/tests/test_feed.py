@@ -88,12 +88,12 @@ class TestPush:
         push(account)
         with realtime.connection().pubsub() as notices:
             notices.subscribe(CHANNEL)
-            notices.get_message(timeout=2)
+            notices.get_message(timeout=30)
             with transaction.atomic():
                 assert push(account) == 2
                 transaction.set_rollback(True)
             assert push(account) == 2
-            heard = [notices.get_message(timeout=wait) for wait in (2, 0.2)]
+            heard = [notices.get_message(timeout=wait) for wait in (30, 0.2)]
 
         assert numbers(account) == [1, 2]
         assert json.loads(heard[0]["data"]) == {"accounts": {str(account.pk): 2}}
@@ -103,11 +103,11 @@ class TestPush:
         account = make_account()
         with realtime.connection().pubsub() as notices:
             notices.subscribe(CHANNEL)
-            notices.get_message(timeout=2)
+            notices.get_message(timeout=30)
             with transaction.atomic():
                 push(account)
                 assert notices.get_message(timeout=0.2) is None
-            assert notices.get_message(timeout=2)["type"] == "message"
+            assert notices.get_message(timeout=30)["type"] == "message"
 
     def test_to_an_account_of_somebody_else_is_refused(self):
         account = make_account("ada")
@@ -138,14 +138,14 @@ class TestTogether:
         seen = []
 
         def write(thread):
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             try:
                 return [push(account, thread=thread, n=n) for n in range(10)]
             finally:
                 connection.close()
 
         def watch():
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             try:
                 while not is_over.is_set():
                     seen.append(numbers(account))
@@ -173,7 +173,7 @@ class TestTogether:
         barrier = threading.Barrier(4)
 
         def write(order):
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             try:
                 for _ in range(10):
                     with acting_as(SYSTEM):

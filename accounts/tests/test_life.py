@@ -171,6 +171,7 @@ def test_a_change_that_ends_badly_is_never_lost_nor_called_what_it_is_not(
     sandbox.fault(**ending, vendor="alpaca_broker", method="PATCH", accepted=accepted, seconds=2)
 
     made = change(ada, account, city="Oakland")
+    sandbox.hangs_no_more()
     for _ in range(3):
         sweep_changes(at=now())
 
@@ -191,6 +192,7 @@ def test_a_document_reaches_the_broker_at_most_once(sandbox, ada, ending, accept
     )
 
     made = upload(ada, account)
+    sandbox.hangs_no_more()
     for _ in range(4):
         sweep_documents(at=now())
 

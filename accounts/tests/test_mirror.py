@@ -104,16 +104,16 @@ def test_the_older_of_two_statuses_that_are_on_their_way_together_does_not_stay(
         def write(self, line):
             if line.status == "SUBMITTED":
                 has_read.set()
-                assert is_overtaken.wait(10)
+                assert is_overtaken.wait(60)
                 self.lines.append(line)
             else:
                 self.lines.append(line)
                 is_overtaken.set()
-                assert older.result(10)
+                assert older.result(60)
 
     with directory.use(crossing := Crossing()):
         older = pool.submit(mirror)
-        assert has_read.wait(10)
+        assert has_read.wait(60)
         with acting_as(SYSTEM):
             BrokerageAccount.objects.filter(pk=account.pk).update(vendor_status="ACTIVE")
         assert services.mirror_status(account_id=account.pk, at=now())

@@ -22,9 +22,9 @@ async def ask(method, path, **headers):
     }  # fmt: skip
     communicator = ApplicationCommunicator(application, scope)
     await communicator.send_input({"type": "http.request", "body": b""})
-    start = await communicator.receive_output(5)
-    await communicator.receive_output(5)
-    await communicator.wait(5)
+    start = await communicator.receive_output(60)
+    await communicator.receive_output(60)
+    await communicator.wait(60)
     return start["status"], {n.decode().lower(): v.decode() for n, v in start["headers"]}
 
 

@@ -81,7 +81,7 @@ async def closing_code():
     }  # fmt: skip
     communicator = ApplicationCommunicator(application, scope)
     await communicator.send_input({"type": "websocket.connect"})
-    assert (await communicator.receive_output(5))["type"] == "websocket.accept"
-    closed = await communicator.receive_output(5)
-    await communicator.wait(5)
+    assert (await communicator.receive_output(60))["type"] == "websocket.accept"
+    closed = await communicator.receive_output(60)
+    await communicator.wait(60)
     return closed["code"]

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -43,6 +43,9 @@ class Issuer:
         self.status = 200
         self.fetches = 0
         self.delay_seconds = 0.0  # before an answer
+        self.may_answer = threading.Event()  # it hangs while a test has this cleared
+        self.may_answer.set()
+        self.on_fetch: Callable[[], None] = lambda: None  # happens while somebody waits for it
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Make the claims of a customer; a change to `None` leaves that claim out."""
@@ -82,7 +85,9 @@ def serving() -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.fetches += 1
+            issuer.on_fetch()
             time.sleep(issuer.delay_seconds)
+            issuer.may_answer.wait(100)
             body = issuer.answer or json.dumps({"keys": issuer.published}).encode()
             known = self.path == "/auth/v1/.well-known/jwks.json"
             self.send_response(issuer.status if known else 404)
@@ -101,6 +106,7 @@ def serving() -> Iterator[Issuer]:
     try:
         yield issuer
     finally:
+        issuer.may_answer.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -7,7 +7,7 @@ from django.db import connection
 
 def wait_until_somebody_waits() -> None:
     """Return once another transaction waits for a lock that somebody holds."""
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     with connection.cursor() as cursor:
         while time.monotonic() < ends:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _TLS = ssl.create_default_context()
 
 
-# A machine that is busy for a second is no vendor that hangs.
-PATIENT_SECONDS, IMPATIENT_SECONDS = 3, 0.5
+# A machine that is busy for some seconds is no vendor that hangs.
+PATIENT_SECONDS, IMPATIENT_SECONDS = 10, 1.5
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Sandbox:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         with httpx.Client(
-            base_url=f"{self.url}/_control", timeout=10, trust_env=False, verify=_TLS
+            base_url=f"{self.url}/_control", timeout=60, trust_env=False, verify=_TLS
         ) as client:
             answer = client.request(method, path, json=body)
         answer.raise_for_status()
@@ -44,11 +45,21 @@ class Sandbox:
         """Let simulated time pass, and everything happen that falls due in it."""
         self.control("POST", "/clock", {"advance": seconds})
 
+    def stop_clock(self) -> None:
+        """Let simulated time pass in `advance` alone, however long a busy machine takes."""
+        now = datetime.fromisoformat(self.control("GET", "/clock")["now"])
+        behind = max(0.0, (datetime.now(UTC) - now).total_seconds())
+        self.control("POST", "/clock", {"speed": 0, "advance": behind})
+
     def fault(self, **fault: Any) -> None:
-        """Let something go wrong; for one who is to hang, this test's clients wait no longer."""
+        """Let something go wrong; for one who is to hang, this test's clients wait less long."""
         if self._pointed is not None and fault.get("kind", "").startswith("hang"):
             self._pointed.VENDOR_TOTAL_SECONDS = IMPATIENT_SECONDS
         self.control("POST", "/faults", fault)
+
+    def hangs_no_more(self) -> None:
+        """Have this test's clients be patient again, once the call that was to hang is over."""
+        self._pointed.VENDOR_TOTAL_SECONDS = PATIENT_SECONDS
 
     def effects(self, kind: str) -> list[dict[str, Any]]:
         found = self.control("GET", "/effects")["effects"]
@@ -62,7 +73,7 @@ class Sandbox:
 
         Without an account only the login is mended, as the page of an existing bank asks for.
         """
-        with httpx.Client(timeout=10, trust_env=False) as browser:
+        with httpx.Client(timeout=60, trust_env=False) as browser:
             browser.get(page, follow_redirects=True)
             if account is not None:
                 browser.post(page, data={"step": "consent"})
@@ -77,7 +88,7 @@ class Sandbox:
 
     def leave(self, page: str) -> str:
         """Open Plaid's hosted page, go away again, and tell where it leads."""
-        with httpx.Client(timeout=10, trust_env=False) as browser:
+        with httpx.Client(timeout=60, trust_env=False) as browser:
             browser.get(page, follow_redirects=True)
             return self._end(browser, page, "cancel")
 

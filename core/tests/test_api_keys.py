@@ -208,7 +208,7 @@ class TestRotateTogether:
 
         def once(_):
             try:
-                start.wait(10)
+                start.wait(60)
                 return rotate(new).key.public_id
             except TooManyLiveKeys:
                 return None
@@ -218,7 +218,7 @@ class TestRotateTogether:
         with ThreadPoolExecutor(20) as pool:
             waiting = [pool.submit(once, number) for number in range(20)]
             start.set()
-            made = [one.result(timeout=30) for one in waiting]
+            made = [one.result(timeout=100) for one in waiting]
 
         assert sum(public_id is not None for public_id in made) == 1
         assert len(api_keys.list_live(new.key.family, at=NOW)) == 2
@@ -256,7 +256,7 @@ class TestRotateTogether:
                 api_keys.revoke(public_id=before.public_id, at=timezone.now())
             is_over.set()
             for one in calling:
-                one.result(timeout=30)
+                one.result(timeout=100)
 
         assert {status for made in statuses.values() for status in made} == {200}
         answers = [

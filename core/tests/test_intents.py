@@ -1,7 +1,7 @@
 """One vendor effect per intent, whatever happens between the commit and the answer."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -78,7 +78,8 @@ class TestSendOnce:
         )
         assert courier.outcomes == [("SENDING", "REJECTED")]
 
-    def test_an_unreached_vendor_puts_it_back_with_a_pause(self):
+    def test_an_unreached_vendor_puts_it_back_with_a_pause(self, monkeypatch):
+        monkeypatch.setattr(sweeping, "GRACE", timedelta(minutes=1))
         courier = ParcelCourier(Vendor(answers=[AWAY, None], accepts=False))
 
         sent = send(new_parcel(), courier)
@@ -124,7 +125,8 @@ class TestSweep:
         assert sweep(courier)["sent"] == 1
         assert courier.vendor.parcels == [str(parcel.pk)]
 
-    def test_leaves_a_fresh_intent_to_the_request_that_wrote_it(self):
+    def test_leaves_a_fresh_intent_to_the_request_that_wrote_it(self, monkeypatch):
+        monkeypatch.setattr(sweeping, "GRACE", timedelta(minutes=1))
         courier = ParcelCourier(Vendor())
         new_parcel()
 

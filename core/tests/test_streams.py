@@ -16,6 +16,8 @@ from core.streams import Stop, Terms
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUICK = Terms(lease_seconds=1.0, renew_seconds=0.2, look_seconds=0.1)
+# A machine that is busy for some seconds must not let it run out.
+LONG = replace(QUICK, lease_seconds=60.0)
 HOLD = "SELECT 1 FROM core_leaserow WHERE name = %s FOR UPDATE"
 # Two processes of one worker: the parent has the place of the standby, the child finds it taken,
 # and finds it free once the parent's holder has been killed.
@@ -64,13 +66,20 @@ def running(target):
     try:
         yield found, thread
     finally:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
 def until_told(lease, stop):
     while not stop.wait(0.05):
         continue
+
+
+def until_of(name):
+    """Say until when the lease is good."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT until FROM core_leaserow WHERE name = %s", [name])
+        return cursor.fetchone()[0]
 
 
 def take_over(name):
@@ -86,13 +95,16 @@ class TestLeading:
         started = time.monotonic()
 
         assert not streams.lead("post", until_told, terms=QUICK)
-        assert time.monotonic() - started < 10.0
+        assert time.monotonic() - started < 30.0
 
     def test_it_renews_its_lease_for_as_long_as_it_works(self):
         def work(lease, stop):
-            assert not stop.wait(1.5)
+            for _ in range(3):
+                known = until_of(lease.name), stop._good_until
+                while not (until_of(lease.name) > known[0] and stop._good_until > known[1]):
+                    assert not stop.wait(0.05)
 
-        assert streams.lead("post", work, terms=QUICK)
+        assert streams.lead("post", work, terms=LONG)
 
     def test_it_stops_when_another_has_the_lease(self):
         ends = []
@@ -104,8 +116,8 @@ class TestLeading:
 
         started = time.monotonic()
         # It hears of it when it renews, long before its own lease would have run out.
-        assert streams.lead("post", work, terms=replace(QUICK, lease_seconds=60.0))
-        assert ends[0] - started < 10.0
+        assert streams.lead("post", work, terms=LONG)
+        assert ends[0] - started < 30.0
 
     def test_it_stops_by_its_own_clock_while_the_database_does_not_answer(self):
         ends = []
@@ -120,7 +132,7 @@ class TestLeading:
                 ends.append(time.monotonic() - started)
 
         assert streams.lead("post", work, terms=QUICK)
-        assert ends[0] <= QUICK.lease_seconds + 1.0  # and not when the database answers again
+        assert ends[0] < 30.0  # and not when the database answers again, which is after the work
 
     def test_its_beginning_is_counted(self):
         count = metrics.LEADER_CHANGES.labels("post")
@@ -134,9 +146,10 @@ class TestLeading:
 class TestStop:
     def test_it_ends_at_its_moment_and_stays_ended(self):
         stop = Stop()
-        stop.is_good_until(time.monotonic() + 0.1)
+        stop.is_good_until(time.monotonic() + 60)
         assert not stop
-        assert stop.wait(5.0)
+        stop.is_good_until(time.monotonic() + 0.1)
+        assert stop.wait(60.0)
 
         stop.is_good_until(time.monotonic() + 60)
         assert stop
@@ -147,7 +160,7 @@ class TestStop:
         started = time.monotonic()
 
         assert stop.wait(60.0)
-        assert time.monotonic() - started < 10.0
+        assert time.monotonic() - started < 30.0
 
 
 class TestStandby:
@@ -170,21 +183,21 @@ class TestStandby:
             )
 
         with running(lead) as (found, thread):
-            assert is_warm.wait(10)
+            assert is_warm.wait(60)
             assert thread.is_alive()
             leases.release(first)
             released_at = time.monotonic()
 
         assert found == [True]
         assert led[0][0] == first.fence + 1
-        assert led[0][1] - released_at < 10.0  # the lease was good for a minute
+        assert led[0][1] - released_at < 30.0  # the lease was good for a minute
 
     def test_it_leads_when_the_lease_of_a_dead_leader_has_run_out(self):
         started = time.monotonic()
         assert leases.acquire("stream.post", seconds=QUICK.lease_seconds) is not None
 
         assert streams.lead("post", lambda lease, stop: None, terms=QUICK, stand_by=lambda: None)
-        assert QUICK.lease_seconds <= time.monotonic() - started < QUICK.lease_seconds + 3.0
+        assert QUICK.lease_seconds <= time.monotonic() - started < 30.0
 
     def test_it_ends_with_its_worker(self):
         assert leases.acquire("stream.post", seconds=60) is not None
@@ -196,7 +209,7 @@ class TestStandby:
             thread.join(timeout=0.3)
             assert thread.is_alive()
             streams.ask_all_to_stop()
-            thread.join(timeout=10)
+            thread.join(timeout=60)
             assert found == [False]
 
     def test_each_worker_has_one_place_and_a_killed_standby_leaves_it(self):

@@ -45,7 +45,8 @@ def _sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(_sandbox: Sandbox, settings) -> Sandbox:
-    """A real sandbox with nothing in it, to which the real clients talk."""
+    """A real sandbox with nothing in it, to which the real clients talk; its clock stands still."""
     _sandbox.reset()
+    _sandbox.stop_clock()
     _sandbox.point(settings)
     return _sandbox

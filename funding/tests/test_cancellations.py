@@ -82,7 +82,7 @@ class TestBeforeItLeaves:
         transfer = move(bank)
         cancel(transfer)
 
-        tell(transfer, "PENDING", after=-1)
+        tell(transfer, "PENDING", after=-100)
         tell(transfer, "CANCELED", after=1)
 
         assert row(transfer).vendor_status == "CANCELED"
@@ -318,7 +318,7 @@ def test_many_at_once_cancel_it_once(funds):
     barrier = threading.Barrier(8)
 
     def ask(_):
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         try:
             return cancel(transfer).public_status
         except CleraError as error:
@@ -358,6 +358,7 @@ class TestAgainstTheSandbox:
             sandbox.fault(**ending, vendor="alpaca_broker", method="DELETE", path="/transfers")
 
         cancel(transfer)
+        sandbox.hangs_no_more()
         for _ in range(4):
             cancellations.sweep_cancellations(at=now())
 

@@ -24,7 +24,7 @@ def together(act):
     barrier = threading.Barrier(THREADS)
 
     def run(number):
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         try:
             return act(number)
         except CleraError as error:

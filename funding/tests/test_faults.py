@@ -170,6 +170,7 @@ class TestLostAnswers:
 
         transfer = move(owner, amount)
         assert transfer.state == "UNKNOWN"
+        sandbox.hangs_no_more()
         sweep()
 
         settled = reread(transfer)
@@ -183,6 +184,7 @@ class TestLostAnswers:
             kind="hang_after_accept", vendor="alpaca_broker", method="POST", path="/transfers"
         )
         transfer = move(owner)
+        sandbox.hangs_no_more()
         sandbox.advance(10)
         keep_events()
         news.apply_events()
@@ -194,7 +196,7 @@ class TestLostAnswers:
         with acting_as(SYSTEM):
             assert Transfer.objects.count() == 1
 
-    def test_a_late_answer_and_the_sweep_agree(self, sandbox, owner, settings):
+    def test_a_late_answer_and_the_sweep_agree(self, sandbox, owner):
         sandbox.fault(
             kind="hang_after_accept",
             seconds=0.5,
@@ -202,7 +204,7 @@ class TestLostAnswers:
             method="POST",
             path="/transfers",
         )
-        settings.VENDOR_TOTAL_SECONDS = 5
+        sandbox.hangs_no_more()
 
         transfer = move(owner)
         sweep()
@@ -230,6 +232,7 @@ class TestLostAnswers:
             principal=ada, account_id=account.pk, bank=BANK, request=None, at=now()
         )
         assert (bank.state, bank.sealed_payload) == ("UNKNOWN", None)
+        sandbox.hangs_no_more()
         sweep()
 
         assert reread(bank).state == "ACCEPTED"
@@ -240,13 +243,14 @@ class TestLostAnswers:
 # broker, or back from it, when the sender has given up already.
 MANY_ENDINGS = (
     *({**ending, "accepted": done} for ending in ENDINGS for done in (True, False)),
-    {"kind": "hang", "seconds": 0.3, "accepted": True},
-    {"kind": "delay", "seconds": 0.3},
+    {"kind": "hang", "seconds": 2, "accepted": True},
+    {"kind": "delay", "seconds": 2},
 )
 POSTING = {"vendor": "alpaca_broker", "method": "POST", "path": "/transfers"}
 # Few, so that a lost transfer has others beside it that look the same.
 AMOUNTS = ("10.00", "10.01", "25.50", "99.99")
-SHORT_SECONDS, PLENTY_SECONDS = 0.15, 3
+# Who is to give up does so after a short time; a machine that is busy for some seconds is no such.
+SHORT_SECONDS, PLENTY_SECONDS = 1, 10
 
 
 class TestManyLostAnswers:
@@ -273,10 +277,11 @@ class TestManyLostAnswers:
             transfer = self.lose(sandbox, owner, settings, ending, chance)
             if number % 10 == 9:
                 sandbox.advance(5)  # some of those before come to their end meanwhile
-            found = self.find_out(sandbox, transfer, since=seen, is_late="delay" in ending.values())
+            is_done = ending.get("accepted", True)
+            found = self.find_out(sandbox, transfer, since=seen, is_done=is_done)
             seen += found
             ends[reread(transfer).state] += 1
-            assert found == int(ending.get("accepted", True)), ending
+            assert found == int(is_done), ending
             ledger_invariants.check()
             if reread(transfer).state == "NEEDS_REVIEW":
                 assert held_for(transfer) == held_back(transfer)
@@ -290,14 +295,15 @@ class TestManyLostAnswers:
     def lose(self, sandbox, owner, settings, ending, chance):
         """Ask for a transfer whose answer does not arrive."""
         sandbox.fault(**ending, **POSTING)
-        settings.VENDOR_TOTAL_SECONDS = SHORT_SECONDS
+        waits = ending["kind"] in {"hang", "delay"}
+        settings.VENDOR_TOTAL_SECONDS = SHORT_SECONDS if waits else PLENTY_SECONDS
         direction = chance.choice(("INCOMING", "OUTGOING"))
         transfer = move(owner, chance.choice(AMOUNTS), direction)
         settings.VENDOR_TOTAL_SECONDS = PLENTY_SECONDS
         assert transfer.state == "UNKNOWN", ending
         return transfer
 
-    def find_out(self, sandbox, transfer, *, since, is_late):
+    def find_out(self, sandbox, transfer, *, since, is_done):
         """Sweep until something is certain, or a person has to look; count what has happened."""
         for _ in range(4):
             transfer_upkeep.sweep_transfers(at=now())
@@ -307,7 +313,7 @@ class TestManyLostAnswers:
             assert kept.state in {"UNKNOWN", "ACCEPTED", "NEEDS_REVIEW"}
             if kept.state != "UNKNOWN":
                 break
-        if is_late and kept.state == "NEEDS_REVIEW":
+        if is_done and kept.state == "NEEDS_REVIEW":  # the broker is late, as it is to be or busy
             effects = wait_for_effect(sandbox, since)
             transfer_upkeep.refresh_transfers(at=now())
             kept = reread(transfer)
@@ -318,11 +324,12 @@ class TestManyLostAnswers:
 
 
 def wait_for_effect(sandbox, since):
-    for _ in range(100):
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
         effects = sandbox.effects("transfer.created")[since:]
         if effects:
             return effects
-        time.sleep(0.01)
+        time.sleep(0.05)
     raise AssertionError("the late transfer never came")
 
 

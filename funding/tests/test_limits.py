@@ -301,7 +301,7 @@ class TestTogether:
         barrier = threading.Barrier(len(amounts))
 
         def ask(amount):
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             try:
                 while True:
                     try:

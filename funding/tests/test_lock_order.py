@@ -38,12 +38,12 @@ def test_news_of_a_page_and_its_item_meets_the_bank_that_is_made(funds, links, b
 
     def wait(access_token, account_id):
         has_come.set()
-        may_go_on.wait(10)
+        may_go_on.wait(60)
         return make(access_token, account_id)
 
     links.make_processor_token = wait
     linked = beside(lambda: bring(account, token).state)
-    assert has_come.wait(10)
+    assert has_come.wait(60)
     (item,) = items_of(account)
 
     with acting_as(SYSTEM):
@@ -52,7 +52,7 @@ def test_news_of_a_page_and_its_item_meets_the_bank_that_is_made(funds, links, b
         wait_until_somebody_waits()
         items.nudge(item_ids={item.item_id})
 
-    assert linked.result(10) == "LINKED"
+    assert linked.result(60) == "LINKED"
 
 
 def test_a_bank_that_goes_meets_a_sign_in_that_breaks(funds, links, beside):
@@ -73,5 +73,5 @@ def test_a_bank_that_goes_meets_a_sign_in_that_breaks(funds, links, beside):
             account_id=account.pk, user_id=account.user_id, kind="bank.login_broken", payload={}
         )
 
-    gone.result(10)
+    gone.result(60)
     assert [item.state for item in items_of(account)] == ["REMOVING"]

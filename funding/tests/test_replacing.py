@@ -102,6 +102,7 @@ def test_a_lost_answer_still_removes_it_once(sandbox, owner, ending):
     sandbox.fault(vendor="alpaca_broker", method="DELETE", path="/ach_relationships", **ending)
     assert remove(owner, old).is_certain is False
 
+    sandbox.hangs_no_more()
     for _ in range(4):
         removals.sweep_removals(at=now())
 

@@ -299,7 +299,7 @@ class Named:
 
 
 def at_once(meeting, act):
-    meeting.wait(timeout=10)
+    meeting.wait(timeout=60)
     try:
         act()
     finally:

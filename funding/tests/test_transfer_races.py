@@ -55,7 +55,7 @@ def together(act, count=THREADS):
     barrier = threading.Barrier(count)
 
     def run(_):
-        barrier.wait(timeout=20)
+        barrier.wait(timeout=60)
         try:
             return act()
         finally:
@@ -156,14 +156,14 @@ class TestWhileTheAccountIsLocked:
             again = beside(lambda: post(bank, key="key-1"))
             wait_until_somebody_waits()
 
-        assert again.result(20).content == first.content
+        assert again.result(60).content == first.content
         assert len(funds.payments) == 1
 
     def test_a_stranger_does_not_wait_and_is_told_nothing(self, funds, bank, beside):
         names = [bank.account_id, bank.account.broker_account_id, new_id()]
         with self.locked(bank):
             answers = [
-                beside(lambda n=n: post(bank, by="mallory", account=n)).result(20) for n in names
+                beside(lambda n=n: post(bank, by="mallory", account=n)).result(60) for n in names
             ]
 
         assert {a.status_code for a in answers} == {404}
@@ -175,7 +175,7 @@ class TestWhileTheAccountIsLocked:
             wait_until_somebody_waits()
             bank.note_status("CANCELED", at=None)
 
-        assert answer.result(20).json()["code"] == "relationship_not_approved"
+        assert answer.result(60).json()["code"] == "relationship_not_approved"
         assert (rows(), funds.payments) == ([], [])
 
 

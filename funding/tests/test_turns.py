@@ -116,7 +116,7 @@ def test_one_process_at_a_time_asks_plaid(links, monkeypatch):
 
     def wait(token):
         inside.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return read(token)
 
     monkeypatch.setattr(links, "read_progress", wait)
@@ -129,7 +129,7 @@ def test_one_process_at_a_time_asks_plaid(links, monkeypatch):
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(sweep)
-        assert inside.wait(10)
+        assert inside.wait(60)
         assert linking.sweep_links(at=now()) == 0
         go_on.set()
         assert first.result() == len(opened)
@@ -156,6 +156,31 @@ def test_what_comes_due_as_a_turn_ends_is_not_left_to_the_next(links, monkeypatc
 
     assert turned_away == [0]
     assert session_of(late).state == "LINKED"
+
+
+def test_a_page_that_comes_due_while_an_item_is_removed_is_not_left_to_the_next(links, monkeypatch):
+    goes, late = make_account(), make_account()
+    links.sign_in()
+    with acting_as(SYSTEM):
+        (token,) = links.items
+        PlaidItem.keep(account=goes, item_id="goes", access_token=token, state="REMOVING")
+    links.finish(page(late).token)
+    remove, turned_away = links.remove_item, []
+
+    def meanwhile(token):
+        with acting_as(SYSTEM):
+            LinkSession.objects.filter(account_id=late.pk).update(due_at=now())
+        turned_away.append(linking.sweep_links(at=now()))
+        remove(token)
+
+    monkeypatch.setattr(links, "remove_item", meanwhile)
+
+    assert linking.sweep_links(at=now()) == 2
+
+    assert turned_away == [0]
+    assert session_of(late).state == "LINKED"
+    with acting_as(SYSTEM):
+        assert PlaidItem.objects.get(account_id=goes.pk).state == "REMOVED"
 
 
 def test_a_browser_need_not_wait_for_its_turn(links, hanging):

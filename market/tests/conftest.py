@@ -28,7 +28,7 @@ def sandbox(running_sandbox, settings):
     """A sandbox with nothing in it, which all real clients of this app talk to."""
     running_sandbox.reset()
     running_sandbox.point(settings)
-    settings.VENDOR_CONNECT_SECONDS = 2
+    settings.VENDOR_CONNECT_SECONDS = 20
     settings.FMP_URL = f"{running_sandbox.url}/fmp"
     streams = running_sandbox.url.replace("http:", "ws:") + "/alpaca/stream"
     settings.ALPACA_STREAM_URL = f"{streams}/v2/iex"

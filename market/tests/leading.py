@@ -13,7 +13,7 @@ from market import following, frames, selectors, services
 from market.nanos import to_decimal
 
 
-def eventually(check, *, within=15.0):
+def eventually(check, *, within=60.0):
     """Wait until the check holds, and say what it said."""
     deadline = time.monotonic() + within
     while True:
@@ -32,7 +32,7 @@ class Listener:
 
     def __enter__(self):
         self._pubsub.subscribe(frames.CHANNEL)
-        assert self._pubsub.get_message(timeout=2)["type"] == "subscribe"
+        assert self._pubsub.get_message(timeout=60)["type"] == "subscribe"
         return self
 
     def __exit__(self, *_):
@@ -76,8 +76,25 @@ def leading(desk=None, *, fence=1):
         yield stop
     finally:
         stop.set()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
+
+
+class Watch:
+    """A desk's own time, which passes when a test says so, however long all of it takes."""
+
+    def __init__(self):
+        self.passed = 0.0
+
+    def __call__(self):
+        return self.passed
+
+
+def tell(desk, stream, make):
+    """Let the socket of shares say something, and wait until the desk has heard it."""
+    before = desk.stocks.heard_at
+    stream.news.put([make()])
+    assert eventually(lambda: desk.stocks.heard_at > before)
 
 
 @contextmanager
@@ -122,7 +139,7 @@ def two_processes():
         streams.ask_all_to_stop()
         try:
             for thread in threads:
-                thread.join(timeout=10)
+                thread.join(timeout=60)
                 assert not thread.is_alive()
         finally:
             streams._stopping.clear()

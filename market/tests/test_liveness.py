@@ -337,7 +337,7 @@ class TestFollowing:
             with told_again(coins, now_of("BTC/USD")):
                 assert eventually(lambda: heard.price_of("DOGE/USD"))
                 heard.read(seconds=1.5)
-                assert heard.flags_of("DOGE/USD") == LIVE
+                assert eventually(lambda: heard.flags_of("DOGE/USD") == LIVE)
                 told = vendors.data.found.pop("DOGE/USD")
                 assert eventually(lambda: heard.flags_of("DOGE/USD") == frames.STALE)
                 assert heard.flags_of("BTC/USD") == LIVE
@@ -351,18 +351,20 @@ class TestFollowing:
         with Listener() as heard, leading(desk):
             assert eventually(lambda: heard.flags_of("AAPL") == frames.STALE)
             assert eventually(lambda: desk.stocks.covered)
-            heard.read(seconds=0.5)
-            asked = len(vendors.data.asked)
-            heard.read(seconds=0.5)
 
-        assert len(vendors.data.asked) == asked
+            def is_asked_nothing():
+                asked = len(vendors.data.asked)
+                heard.read(seconds=1.0)
+                return len(vendors.data.asked) == asked
+
+            assert eventually(is_asked_nothing)
 
     def test_an_outage_in_extended_hours_is_told(self, vendors, monkeypatch):
         monkeypatch.setattr("market.liveness.KEPT_SECONDS", 0.5)
         vendors.broker.is_open = False
         desk = Desk()
         with Listener() as heard, leading(desk):
-            assert eventually(lambda: desk.stocks.covered)
+            assert eventually(lambda: desk.stocks.covered and desk.is_timed.is_set())
             assert eventually(lambda: heard.flags_of("SPY") == LIVE)
             desk.is_extended = True
             heard.read(seconds=1.5)

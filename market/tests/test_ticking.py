@@ -1,5 +1,6 @@
 """What the price leader publishes, on a real Redis."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,7 +32,7 @@ class Leader:
         self.ticker = Ticker(self.desk, Lease("prices", new_id(), fence))
         self._ears = realtime.connection().pubsub(ignore_subscribe_messages=True)
         self._ears.subscribe(frames.CHANNEL)
-        self._ears.get_message(timeout=1)
+        self._hear()
 
     def offer(self, *prices, later=0):
         at = self.now + timedelta(seconds=later)
@@ -43,8 +44,19 @@ class Leader:
         self.passed += seconds
         self.now += timedelta(seconds=seconds)
         self.ticker.tick()
-        heard = iter(lambda: self._ears.get_message(timeout=0.05), None)
-        return [frames.decode(message["data"]) for message in heard]
+        return [frames.decode(data) for data in self._hear()]
+
+    def _hear(self):
+        """Take what was published until now: whatever it is, it comes before the pong."""
+        self._ears.ping()
+        heard, ends = [], time.monotonic() + 60
+        while time.monotonic() < ends:
+            message = self._ears.get_message(timeout=1)
+            if message and message["type"] == "pong":
+                return heard
+            if message:
+                heard.append(message["data"])
+        raise AssertionError(heard)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def say(connection, **entry):
 def connect_and_read_on(url):
     """What ends it may come together with the welcome, or later."""
     with opened(url=url) as stream:
-        for _ in range(100):
+        for _ in range(600):
             assert stream.read(timeout_seconds=0.1) == []
 
 
@@ -61,9 +61,10 @@ def welcome(connection):
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def impatient(monkeypatch, settings):
+    settings.VENDOR_CONNECT_SECONDS = 30
     monkeypatch.setattr(websocket, "_PING_SECONDS", 0.1)
-    monkeypatch.setattr(websocket, "_PONG_SECONDS", 2.0)
+    monkeypatch.setattr(websocket, "_PONG_SECONDS", 60.0)
     monkeypatch.setattr(websocket, "_CLOSE_SECONDS", 0.1)
 
 
@@ -76,13 +77,13 @@ class TestAVendorThatMisbehaves:
             with pytest.raises(VendorUnavailable), opened(url=url):
                 pass
 
-        assert 0.2 < time.monotonic() - began < 10.0
+        assert 0.2 < time.monotonic() - began < 30.0
 
     def test_one_that_says_other_things_meanwhile_is_given_up_in_time_too(self, settings):
         settings.VENDOR_CONNECT_SECONDS = 0.3
 
         def chatter(connection):
-            for _ in range(400):
+            for _ in range(2000):
                 say(connection, T="success", msg="connected")
                 threading.Event().wait(0.05)
 
@@ -91,7 +92,7 @@ class TestAVendorThatMisbehaves:
             with pytest.raises(VendorUnavailable), opened(url=url):
                 pass
 
-        assert time.monotonic() - began < 10.0  # long before it has nothing more to say
+        assert time.monotonic() - began < 30.0  # long before it has nothing more to say
 
     @pytest.mark.parametrize("message", ["[]", b"\xc1", msgpack.packb({"T": "t"}), b""])
     def test_a_message_that_is_no_array_ends_it(self, message):
@@ -179,7 +180,7 @@ class TestAVendorThatMisbehaves:
         def freeze(connection):
             welcome(connection)
             with connection.protocol_mutex:  # its thread that would answer needs it
-                may_go_on.wait(30)
+                may_go_on.wait(100)
 
         with vendor(freeze) as url, opened(url=url) as stream:
             try:
@@ -206,7 +207,7 @@ class TestAVendorThatMisbehaves:
 @pytest.fixture
 def certificate(tmp_path, settings):
     """The name of a file with a key and a certificate for this machine, signed by itself."""
-    settings.VENDOR_CONNECT_SECONDS = 2
+    settings.VENDOR_CONNECT_SECONDS = 30
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -50,10 +50,10 @@ def test_a_transfers_news_has_the_account_shown_anew(account, django_capture_on_
     transfer = make_transfer(make_bank(account), status="QUEUED")
     with realtime.connection().pubsub(ignore_subscribe_messages=True) as heard:
         heard.subscribe(realtime.ACCOUNT_CHANGED)
-        heard.get_message(timeout=1)
+        heard.get_message(timeout=60)
 
         with django_capture_on_commit_callbacks(execute=True), acting_as(SYSTEM):
             outcomes.tell(transfer)
 
-        message = heard.get_message(timeout=2) or heard.get_message(timeout=2)
+        message = heard.get_message(timeout=60) or heard.get_message(timeout=60)
     assert json.loads(message["data"]) == {"account_id": str(account.pk)}

@@ -57,24 +57,24 @@ def running(world: World) -> Iterator[Server]:
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with httpx.Client(timeout=10) as http:
+        with httpx.Client(timeout=60) as http:
             _wait_until_it_answers(http, url, thread)
             yield Server(url=url, world=world, http=http)
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         listener.close()
 
 
 def _wait_until_it_answers(http: httpx.Client, url: str, thread: threading.Thread) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         if not thread.is_alive():
             raise RuntimeError("the sandbox stopped while starting")
         with contextlib.suppress(httpx.TransportError):
             http.get(f"{url}/_control/health", timeout=1)
             return
         thread.join(timeout=0.05)
-    raise RuntimeError("the sandbox did not answer within ten seconds")
+    raise RuntimeError("the sandbox did not answer within a minute")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ class Client:
         return await self.socket.send(json.dumps(message))
 
     async def receive(self) -> list[dict[str, Any]]:
-        frame = await asyncio.wait_for(self.socket.recv(), 20)
+        frame = await asyncio.wait_for(self.socket.recv(), 60)
         if self._is_binary:
             assert isinstance(frame, bytes)
         read: list[dict[str, Any]]
@@ -65,7 +65,8 @@ async def connected(
 
 
 def wait_for_no_connection(server: Server) -> None:
-    for _ in range(200):
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
         if faults(server)["connections"] == 0:
             return
         time.sleep(0.01)
@@ -74,7 +75,7 @@ def wait_for_no_connection(server: Server) -> None:
 
 def faults(server: Server, **wanted: Any) -> dict[str, Any]:
     url = f"{server.url}/alpaca/stream/_faults"
-    answer = httpx.post(url, json=wanted) if wanted else httpx.get(url)
+    answer = httpx.request("POST" if wanted else "GET", url, json=wanted or None, timeout=60)
     answer.raise_for_status()
     state: dict[str, Any] = answer.json()
     return state

@@ -31,7 +31,7 @@ class TestNow:
 
         clock.set_speed(1)
 
-        assert timedelta(0) <= clock.now() - (START + timedelta(seconds=60)) < timedelta(seconds=9)
+        assert timedelta(0) <= clock.now() - (START + timedelta(seconds=60)) < timedelta(seconds=30)
 
 
 class TestAdvance:
@@ -57,7 +57,7 @@ class TestSleep:
             await clock.sleep(20)
             return time.monotonic() - began
 
-        assert 0.2 <= asyncio.run(slept()) < 10
+        assert 0.2 <= asyncio.run(slept()) < 15
 
     def test_wakes_when_the_clock_is_moved_past_the_moment(self):
         async def woken() -> datetime:
@@ -68,7 +68,7 @@ class TestSleep:
             await asyncio.sleep(0.01)
             assert not sleeping.done()
             clock.advance(1800)
-            await asyncio.wait_for(sleeping, 10)
+            await asyncio.wait_for(sleeping, 60)
             return clock.now()
 
         assert asyncio.run(woken()) == START + timedelta(hours=1)
@@ -79,7 +79,7 @@ class TestSleep:
             sleeping = asyncio.create_task(clock.sleep(10))
             await asyncio.sleep(0)
             clock.set_speed(1000)
-            await asyncio.wait_for(sleeping, 10)
+            await asyncio.wait_for(sleeping, 60)
 
         asyncio.run(woken())
 

@@ -251,9 +251,9 @@ class TestSocket:
         stream.subscribe_bars(keep("bar"), "BTC/USD")
         thread = threading.Thread(target=stream.run, daemon=True)
         thread.start()
-        assert enough.wait(10)
+        assert enough.wait(60)
         stream.stop()
-        thread.join(10)
+        thread.join(60)
 
         trade, quote, bar = (seen[kind][0] for kind in ("trade", "quote", "bar"))
         assert {trade.symbol, quote.symbol, bar.symbol} == {"BTC/USD"}

@@ -51,9 +51,9 @@ class TestVendorsClient:
         stream.subscribe_bars(keep("bar"), "AAPL")
         thread = threading.Thread(target=stream.run, daemon=True)
         thread.start()
-        assert enough.wait(10)
+        assert enough.wait(60)
         stream.stop()
-        thread.join(10)
+        thread.join(60)
 
         trade, quote, bar = (seen[kind][0] for kind in ("trade", "quote", "bar"))
         assert trade.symbol in {"AAPL", "MSFT"}
@@ -340,7 +340,7 @@ class TestPrices:
             url = f"{server.url.replace('http', 'ws')}/alpaca/stream/v2/nofeed"
             async with websockets.connect(url) as socket:
                 with pytest.raises(websockets.ConnectionClosed) as closed:
-                    await asyncio.wait_for(socket.recv(), 20)
+                    await asyncio.wait_for(socket.recv(), 60)
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 4404
 

@@ -21,7 +21,7 @@ class TestFaults:
         async def talk() -> None:
             async with connected(server) as client:
                 await asyncio.to_thread(faults, server, disconnect=True)
-                await asyncio.wait_for(client.socket.wait_closed(), 20)
+                await asyncio.wait_for(client.socket.wait_closed(), 60)
                 assert client.socket.close_code == 1000
             await asyncio.to_thread(wait_for_no_connection, server)
             async with connected(server):

@@ -42,7 +42,9 @@ class Herd:
 
     def kill_one(self, rng: random.Random) -> bool:
         """Kill a random one that is alive; false when there is none at the moment."""
-        self._pids = [pid for pid in self._pids if _is_alive(pid)]
+        for pid in tuple(self._pids):  # the listener may add one meanwhile
+            if not _is_alive(pid):
+                self._pids.remove(pid)
         if not self._pids:
             return False
         os.kill(rng.choice(self._pids), signal.SIGKILL)
@@ -78,7 +80,7 @@ def herd(clera: Running, *, webs: int, workers: int) -> Iterator[tuple[Herd, lis
         yield living, urls
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         living.wait()
 
 

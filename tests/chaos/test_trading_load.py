@@ -123,7 +123,9 @@ def _endure(trader, *, kills, seed):
         while killed < kills and not any(each.done() for each in trading):
             time.sleep(rng.uniform(0.05, 0.6))
             killed += forks.kill_one(rng)
-        until(lambda: len(trader.placed) >= kills or any(each.done() for each in trading))
+        until(
+            lambda: len(trader.placed) >= kills or any(each.done() for each in trading), seconds=120
+        )
         is_over.set()
         for each in trading:
             each.result()

@@ -9,6 +9,7 @@ from tests.live.conftest import (  # noqa: F401 - fixtures
     port,
     publisher,
     restartable_redis,
+    silence_is_no_matter,
     token,
     vendors,
 )

@@ -41,7 +41,7 @@ class Follower:
             self.said.append((time.monotonic(), kind, what, more))
             self._news.notify_all()
 
-    def wait_for(self, kind, fits=lambda what: True, *, after=0.0, within=10.0):
+    def wait_for(self, kind, fits=lambda what: True, *, after=0.0, within=30.0):
         """Return what was said first that is of a kind and fits, and came after a moment."""
 
         def find():
@@ -105,7 +105,7 @@ class PythonFollower(Follower):
         """Stop it, and see that no task of it is left."""
         leftover = self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=60)
         assert not self._thread.is_alive()
         self._loop.close()
         assert leftover == set()
@@ -116,7 +116,7 @@ class PythonFollower(Follower):
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     def _run(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
 
 
 class JavaScriptFollower(Follower):
@@ -150,11 +150,11 @@ class JavaScriptFollower(Follower):
         try:
             with suppress(BrokenPipeError):
                 self.order("stop", None)
-            assert self._process.wait(timeout=5 * SLOW_DOWN) == 0
+            assert self._process.wait(timeout=60) == 0
         finally:
             self._process.kill()
             self._process.wait()
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=60)
             self._process.stdin.close()
             self._process.stdout.close()
 
@@ -239,7 +239,7 @@ class Web:
         if self._process is not None:
             self._process.send_signal(number)
             try:
-                self._process.wait(timeout=10)
+                self._process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -283,7 +283,7 @@ class Relay:
     def close(self):
         with suppress(OSError):  # closed before
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=60)
         self._listener.close()
         self.cut()
 
@@ -345,12 +345,12 @@ class Stage:
 
     def _play(self, connection):
         with suppress(ConnectionClosed):
-            self.greetings.append((time.monotonic(), json.loads(connection.recv(timeout=5))))
+            self.greetings.append((time.monotonic(), json.loads(connection.recv(timeout=60))))
             script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
             *messages, code = script
             for message in messages:
                 if message is ...:
-                    self.heard.append(json.loads(connection.recv(timeout=5)))
+                    self.heard.append(json.loads(connection.recv(timeout=60)))
                 else:
                     connection.send(json.dumps(message))
             if code is not None:
@@ -360,7 +360,7 @@ class Stage:
 
     def close(self):
         self._server.shutdown()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=60)
 
 
 @contextmanager
@@ -396,7 +396,7 @@ class Door:
 
     def close(self):
         self._server.shutdown()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=60)
 
 
 @contextmanager

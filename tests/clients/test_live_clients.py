@@ -106,8 +106,8 @@ class TestCredential:
     def passing(self, token_file, issuer):
         """When the token that the clients begin with runs out, and one that lives on."""
         now = int(time.time())
-        token_file.write_text(issuer.token(sub=OWNER, iat=now - 10, exp=now + 5))
-        return now + 5 - time.time() + time.monotonic(), issuer.token(sub=OWNER)
+        token_file.write_text(issuer.token(sub=OWNER, iat=now - 10, exp=now + 10))
+        return now + 10 - time.time() + time.monotonic(), issuer.token(sub=OWNER)
 
     @pytest.fixture
     def no_notice(self, settings):
@@ -216,11 +216,11 @@ class TestNetwork:
             network.is_frozen = True
             frozen = time.monotonic()
             for follower in followers:
-                follower.wait_for("value", is_stale, after=frozen, within=3)
+                follower.wait_for("value", is_stale, after=frozen)
             publisher.trade("AAPL", "104")
             network.thaw()
             for follower in followers:
-                follower.wait_for("value", is_worth("1312.00"), within=4)
+                follower.wait_for("value", is_worth("1312.00"))
                 assert never_went_back(follower.values)
 
     def test_cut_off_again_and_again_it_ends_with_what_the_server_says(
@@ -247,11 +247,11 @@ class TestNetwork:
         self, network, account_id, token_file, publisher
     ):
         with both(
-            network.url, token_file, account=account_id, timing={"heartbeat": 0.4}
+            network.url, token_file, account=account_id, timing={"heartbeat": 3}
         ) as followers:
             for follower in followers:
                 follower.wait_for("value")
-            time.sleep(1.6)
+            time.sleep(8)  # longer than the silence for which they would leave
 
         assert network.sockets == 2
 
@@ -271,7 +271,7 @@ class TestNetwork:
             network.refuses_sockets = False
             for follower in followers:
                 follower.wait_for("state", lambda state: state == "live")
-            asked = network.requests
+            asked = self.requests_once_quiet(network)
             publisher.trade("AAPL", "103")
             for follower in followers:
                 follower.wait_for("value", is_worth("1309.00"))
@@ -281,13 +281,23 @@ class TestNetwork:
         assert network.requests == asked
         assert network.sockets >= 8  # three tries each at least, before it polled
 
+    @staticmethod
+    def requests_once_quiet(network):
+        """Count what was asked; the last of it may still be on its way."""
+        asked, deadline = -1, time.monotonic() + 60
+        while asked != network.requests:
+            assert time.monotonic() < deadline
+            asked = network.requests
+            time.sleep(0.6)
+        return asked
+
     @pytest.mark.usefixtures("publisher")
     def test_a_token_that_does_not_come_leaves_no_polled_value_live(
         self, network, account_id, token_file
     ):
         network.refuses_sockets = True
         timing = Timing(
-            connect_seconds=0.3,
+            connect_seconds=3,
             poll_seconds=0.05,
             first_pause_seconds=60,
             longest_pause_seconds=60,
@@ -304,7 +314,7 @@ class TestNetwork:
         async def first_two():
             client = LiveClient(network.url, account=account_id, token=token, timing=timing)
             values = aiter(client)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 return [(await anext(values))["stale"] for _ in range(2)]
 
         assert asyncio.run(first_two()) == [False, True]

@@ -21,6 +21,13 @@ def update(seq, kind="update", **more):
     return {"type": kind, "seq": seq, "raw_value": seq, **NOW, **more}
 
 
+def until(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.fixture(params=LANGUAGES)
 def follow(request, tmp_path):
     (tmp_path / "token").write_text("secret")
@@ -61,7 +68,7 @@ def test_comes_back_when_it_is_told_to(follow, word, code):
         follower.wait_for("value", lambda value: value["seq"] == 2)
 
     (first, _), (second, _) = server.greetings
-    assert 0.55 <= second - first <= 5
+    assert 0.55 <= second - first <= 30
     assert "polling" not in follower.states
 
 
@@ -78,7 +85,7 @@ def test_a_server_that_gives_no_value_is_given_up(follow):
     words = [{"type": "heartbeat"}, None]
     with (
         stage(words, [snapshot(1), None]) as server,
-        follow(server, timing={"connect": 0.3}) as follower,
+        follow(server, timing={"connect": 3}) as follower,
     ):
         follower.wait_for("value")
 
@@ -208,19 +215,19 @@ def test_a_server_that_answers_and_drops_is_asked_less_and_less(follow):
     timing = {"first_pause": 0.1, "longest_pause": 60, "settled": 5, "poll": 60}
     visits = [[snapshot(n), 1012] for n in range(1, 200)]
     with stage(*visits) as server, follow(server, timing=timing):
+        until(lambda: server.greetings)
         time.sleep(4)
+        until(lambda: len(server.greetings) >= 3)
 
     # Below 0.1, 0.2, 0.4, 0.8, 1.6 ... s one after the other; with a first pause each it were 80.
-    assert 3 <= len(server.greetings) <= 20
+    assert len(server.greetings) <= 20
 
 
 def test_one_that_has_served_for_a_while_is_asked_again_soon(follow):
     timing = {"first_pause": 0.1, "longest_pause": 60, "settled": 0, "poll": 60}
     visits = [[snapshot(n), 1012] for n in range(1, 200)]
     with stage(*visits) as server, follow(server, timing=timing):
-        time.sleep(4)
-
-    assert len(server.greetings) > 20
+        until(lambda: len(server.greetings) > 20)
 
 
 class TestTurnedAway:
@@ -229,10 +236,7 @@ class TestTurnedAway:
     def test_it_comes_back_when_it_is_told_to(self, follow):
         timing = {"first_pause": 0.05, "longest_pause": 0.1, "poll": 0.05}
         with turned_away(retry_after=60) as door, follow(door, timing=timing):
-            deadline = time.monotonic() + 10
-            while "/api/portfolio/value" not in door.asked:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: "/api/portfolio/value" in door.asked)
             time.sleep(1)
 
         assert door.asked.count("/api/portfolio/value") == 1
@@ -276,7 +280,7 @@ class TestIteration:
 
     def test_the_slow_get_the_newest_and_may_leave(self):
         with stage([snapshot(1), *map(update, range(2, 300)), None]) as server:
-            seen, state = self.iterate(server, until=299, pause=0.2)
+            seen, state = self.iterate(server, until=299, pause=0.5)
 
         assert (len(seen) < 10, seen[-1], state) == (True, 299, "stopped")
 

@@ -49,5 +49,4 @@ def sandbox(_sandbox, settings, prices):
     """A real sandbox with nothing in it, to which the real clients talk."""
     _sandbox.reset()
     _sandbox.point(settings)
-    settings.VENDOR_TOTAL_SECONDS = 2
     return _sandbox

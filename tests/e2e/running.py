@@ -39,18 +39,20 @@ class Running:
     @property
     def bearer(self) -> str:
         """A fresh token of the demo customer."""
-        answer = httpx.post(f"{self.url}/local/token", trust_env=False)
+        answer = httpx.post(f"{self.url}/local/token", trust_env=False, timeout=60)
         return str(answer.json()["access_token"])
 
     def effects(self, **filters: str) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self.sandbox}/_control/effects", params=filters, trust_env=False)
+        answer = httpx.get(
+            f"{self.sandbox}/_control/effects", params=filters, trust_env=False, timeout=60
+        )
         found: list[dict[str, Any]] = answer.json()["effects"]
         return found
 
     def token(self, user_id: str, email: str) -> str:
         body = {"sub": user_id, "email": email}
         url = f"{self.sandbox}/supabase/auth/v1/token-mint"
-        return str(httpx.post(url, json=body, trust_env=False).json()["access_token"])
+        return str(httpx.post(url, json=body, trust_env=False, timeout=60).json()["access_token"])
 
 
 def free_port() -> int:

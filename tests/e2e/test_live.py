@@ -14,6 +14,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from core.tests.promises import promised
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 FOREVER = 10**9
 
@@ -43,7 +45,7 @@ class Watcher:
             self.closed_with = self.socket.close_code
             self._news.notify_all()
 
-    def wait_for(self, wanted, *, after=0.0, seconds=20.0):
+    def wait_for(self, wanted, *, after=0.0, seconds=60.0):
         """Return when, and what, the first message was that came after a moment and fits."""
 
         def find():
@@ -62,6 +64,11 @@ class Watcher:
 
 def has_value(message):
     return "raw_value" in message
+
+
+def last_value(watcher):
+    """Tell what was shown last; what comes in between may be a heartbeat."""
+    return next(m["raw_value"] for _, m in reversed(watcher.messages) if has_value(m))
 
 
 def is_live(message):
@@ -87,15 +94,17 @@ def watcher(clera, idle):
 
 def hold_price(clera, symbol, price):
     url = f"{clera.sandbox}/_control/prices"
-    httpx.post(url, json={symbol: price}, trust_env=False).raise_for_status()
+    httpx.post(url, json={symbol: price}, trust_env=False, timeout=60).raise_for_status()
 
 
 def buy(clera, symbol):
     """Buy for 30 dollars, and say when that was accepted."""
     body = {"account_id": clera.account, "ticker": symbol, "side": "BUY", "notional_amount": 30}
     headers = {"Authorization": f"Bearer {clera.bearer}"}
-    answer = httpx.post(f"{clera.url}/api/trade", json=body, headers=headers, trust_env=False)
-    assert answer.status_code == 201, answer.text
+    answer = httpx.post(
+        f"{clera.url}/api/trade", json=body, headers=headers, trust_env=False, timeout=60
+    )
+    assert answer.status_code in {201, 202}, answer.text
     return time.monotonic()
 
 
@@ -119,7 +128,7 @@ class TestSpeed:
     def test_a_tick_is_seen_within_a_quarter_of_a_second(self, clera, watcher):
         delays = []
         for price in ("420.00", "330.00", "425.00", "335.00", "430.00"):
-            before = watcher.messages[-1][1]["raw_value"]
+            before = last_value(watcher)
             asked = time.monotonic()
             hold_price(clera, "VTI", price)
             seen, _ = watcher.wait_for(
@@ -179,7 +188,7 @@ class TestGate:
         for account in (clera.account, str(uuid4())):
             watcher = Watcher(clera, account=account, token=token)
             with watcher._news:
-                watcher._news.wait_for(lambda watcher=watcher: watcher.closed_with, 10)
+                watcher._news.wait_for(lambda watcher=watcher: watcher.closed_with, 60)
             codes.append(watcher.closed_with)
             assert not any(has_value(message) for _, message in watcher.messages)
 
@@ -187,13 +196,14 @@ class TestGate:
 
 
 class TestOutage:
+    @pytest.mark.promise
     def test_a_silent_redis_makes_values_stale_and_its_return_live(self, clera, watcher):
         redis = redis_of(clera)
         redis.suspend()
         stopped = time.monotonic()
         try:
             told, _ = watcher.wait_for(lambda message: message.get("stale"), after=stopped)
-            assert told - stopped <= 6
+            assert told - stopped <= promised(6)
             time.sleep(1)
             late = [m for at, m in watcher.messages if at > told and is_live(m)]
             assert late == []
@@ -202,8 +212,9 @@ class TestOutage:
         back = time.monotonic()
         seen, _ = watcher.wait_for(is_live, after=back)
 
-        assert seen - back <= 5
+        assert seen - back <= promised(5)
 
+    @pytest.mark.promise
     def test_a_killed_redis_comes_back_and_values_flow_again(self, clera, watcher):
         redis = redis_of(clera)
         redis.send_signal(signal.SIGKILL)
@@ -215,7 +226,7 @@ class TestOutage:
                     break
             except (AssertionError, psutil.Error):
                 pass
-            assert time.monotonic() - killed < 20
+            assert time.monotonic() - killed < 60
             time.sleep(0.1)
         back = time.monotonic()
         _, before = watcher.messages[-1]
@@ -224,7 +235,7 @@ class TestOutage:
             lambda message: is_live(message) and message["as_of"] > before["as_of"], after=back
         )
 
-        assert seen - back <= 6  # the supervisor's own pause of half a second included
+        assert seen - back <= promised(6)  # the supervisor's own pause of half a second included
 
 
 class TestIdle:

@@ -207,6 +207,6 @@ class TestWrongOnesAreRefusedByName:
         )
 
     def test_no_credential(self, clera):
-        answer = httpx.get(f"{clera.url}/api/me", trust_env=False)
+        answer = httpx.get(f"{clera.url}/api/me", trust_env=False, timeout=60)
 
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")

@@ -6,13 +6,14 @@ from itertools import combinations
 
 import pytest
 
+from core.tests.promises import promised
 from tests.e2e.beside import Streams, Watcher, Web, kill_group, leader_of
 from tests.e2e.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WEBS = 3  # beside the one that runs already
 STALE_SECONDS = 5
-TAKE_OVER_SECONDS = 7.5  # the lease of the dead, a look at it, the first frame, and a busy machine
+TAKE_OVER_SECONDS = promised(7.5)  # the lease of the dead, a look at it, and the first frame
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def watching(clera, urls):
         for watcher in watchers:
             stack.callback(watcher.close)
         for watcher in watchers:
-            until(lambda watcher=watcher: is_live(watcher), 20)
+            until(lambda watcher=watcher: is_live(watcher), 60)
         yield watchers
 
 
@@ -69,12 +70,13 @@ def epochs(watcher, **which):
 class TestFourProcesses:
     def test_show_the_same_at_the_same_frame(self, watching):
         began = time.monotonic()
-        until(lambda: all(len(w.values(after=began)) >= 6 for w in watching), 20)
+        until(lambda: all(len(w.values(after=began)) >= 6 for w in watching), 60)
 
         shown = agree(watching, 3, after=began)
 
         assert len({value for found in shown for value, *_ in found.values()}) >= 3
 
+    @pytest.mark.promise
     def test_go_on_when_the_leader_is_killed(self, clera, watching):
         before = {epoch for watcher in watching for epoch in epochs(watcher)[-1:]}
         assert len(before) == 1
@@ -83,31 +85,32 @@ class TestFourProcesses:
         killed = time.monotonic()
         kill_group(leader_of(clera))
 
-        until(lambda: all(epochs(w)[-1] not in before and is_live(w) for w in watching), 30)
+        until(lambda: all(epochs(w)[-1] not in before and is_live(w) for w in watching), 60)
         for watcher in watching:
             after = watcher.values(after=killed)
             [first, *_] = [at for at, m in after if m["epoch"] not in before and not m["stale"]]
             assert first - killed <= TAKE_OVER_SECONDS
             followed_on(after, worth)
-            if first - killed > STALE_SECONDS + 1:
+            if first - killed > STALE_SECONDS + 5:
                 assert any(m["stale"] for at, m in after if at < first)
         [epoch] = {epochs(watcher)[-1] for watcher in watching}
-        until(lambda: all(len(w.values(epoch=epoch)) >= 4 for w in watching), 20)
+        until(lambda: all(len(w.values(epoch=epoch)) >= 4 for w in watching), 60)
         agree(watching, 2, epoch=epoch)
 
+    @pytest.mark.promise
     def test_take_over_the_clients_of_one_that_is_killed(self, clera, urls, watching):
         *others, doomed = watching[: WEBS + 1]
         urls[1][-1].kill()
-        assert doomed.closed.wait(5)
+        assert doomed.closed.wait(60)
 
         back = [Watcher(url, path_of(clera), clera.bearer) for url in urls[0][:WEBS]]
         began = time.monotonic()
-        until(lambda: all(len(w.values(after=began)) >= 4 for w in (*back, *others)), 20)
+        until(lambda: all(len(w.values(after=began)) >= 4 for w in (*back, *others)), 60)
 
         for watcher in back:
             assert watcher.messages[0][1]["type"] == "snapshot"
             at, first = watcher.values()[0]
-            assert at - began <= 3
+            assert at - began <= promised(3)
             _, last = doomed.values()[-1]
             assert (first["epoch"], first["seq"] >= last["seq"]) == (last["epoch"], True)
         agree([*back, *others], 2, after=began)

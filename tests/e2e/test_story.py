@@ -69,7 +69,7 @@ def test_an_api_key_opens_the_door_for_a_customer_it_names(clera):
     assert key, made.stdout + made.stderr
 
     headers = {"X-API-Key": key.group(), "X-Act-For": clera.demo["customer"]["user_id"]}
-    answer = httpx.get(f"{clera.url}/api/me", headers=headers, trust_env=False)
+    answer = httpx.get(f"{clera.url}/api/me", headers=headers, trust_env=False, timeout=60)
 
     assert answer.status_code == 200
     assert answer.json()["accounts"][0]["status"] == "ACTIVE"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def until(is_so: Callable[[], Any], seconds: float = 40) -> Any:
+def until(is_so: Callable[[], Any], seconds: float = 60) -> Any:
     """Ask until the answer is truthy, and give it."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:

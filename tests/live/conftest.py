@@ -10,6 +10,12 @@ from tests.live import factories
 from trading.tests import factories as trading_factories
 
 
+@pytest.fixture(autouse=True)
+def silence_is_no_matter(settings):
+    """Prices that are told once stay live while a busy machine does the rest of a test."""
+    settings.FEED_STALE_SECONDS = 600
+
+
 @pytest.fixture
 def vendors():
     vendors = market_factories.vendors("AAPL", "MSFT", "SPY")

@@ -115,7 +115,7 @@ def serving(application, **options):
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         listener.close()
         assert not thread.is_alive()
 
@@ -190,7 +190,7 @@ class OwnRedis:
             [find_program(), "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
@@ -216,7 +216,7 @@ class Client:
     def send(self, **frame):
         self.connection.send(json.dumps(frame))
 
-    def next(self, *, within=10.0, kind=None, until=None):
+    def next(self, *, within=60.0, kind=None, until=None):
         """Return the next message of a kind, or the first that satisfies `until`."""
         deadline = time.monotonic() + within
         while True:
@@ -227,7 +227,7 @@ class Client:
             if (kind is None or message["type"] == kind) and (until is None or until(message)):
                 return message
 
-    def close_code(self, *, within=10.0):
+    def close_code(self, *, within=60.0):
         """Wait until the server closes, and tell with which code."""
         deadline = time.monotonic() + within
         try:
@@ -304,7 +304,7 @@ class PlainSocket:
         return json.loads((await self.told())["text"])
 
     async def told(self):
-        return await self._server.receive_output(timeout=5)
+        return await self._server.receive_output(timeout=60)
 
     async def leave(self):
         await self._server.send_input({"type": "websocket.disconnect", "code": 1000})
@@ -320,7 +320,7 @@ def is_cut(raw):
 
 def wait_until_cut(raw):
     """Wait for a cut that is to come soon."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while not is_cut(raw):
         assert time.monotonic() < deadline
         time.sleep(0.02)

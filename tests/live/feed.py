@@ -26,5 +26,5 @@ def listening(port, account, token, *, since=None, **options):
         yield socket
 
 
-def numbers(socket, count, *, within=10.0):
+def numbers(socket, count, *, within=60.0):
     return [socket.next(kind="event", within=within)["seq"] for _ in range(count)]

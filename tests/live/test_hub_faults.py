@@ -89,7 +89,7 @@ def test_who_waited_for_holdings_is_told_them_later():
 
         hub, seat = FaultyHub(backend(load)), seat_of(uuid4())
         hub.join(seat)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await loading.wait()
             hub.fault.set()
             await hub.has_begun_anew.wait()
@@ -117,7 +117,7 @@ def test_what_nobody_could_be_asked_about_is_asked_for_again(monkeypatch):
 
         hub, seat = ValueHub(backend(load)), seat_of(uuid4())
         hub.join(seat)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await seat.socket.heard.get()
             await seat.socket.heard.get()
         await asyncio.sleep(0.8)

@@ -30,19 +30,19 @@ def give_away(account):
 class TestRenewal:
     def test_a_socket_stays_open_with_a_new_token(self, port, account, issuer, publisher):
         with (
-            signed_in(port, account.pk, token_for(issuer, 3)) as values,
-            signed_in(port, account.pk, token_for(issuer, 3), kind="account") as events,
-            signed_in(port, "", token_for(issuer, 3)) as several,
+            signed_in(port, account.pk, token_for(issuer, 9)) as values,
+            signed_in(port, account.pk, token_for(issuer, 9), kind="account") as events,
+            signed_in(port, "", token_for(issuer, 9)) as several,
             signed_in(port, account.pk, token_for(issuer, 3)) as careless,
         ):
             started, renewing = time.time(), (values, events, several)
             for one in renewing:
                 notice = one.next(kind="expiring")
-                assert 0 < 2 * notice["seconds"] <= 3
+                assert 0 < 2 * notice["seconds"] <= 9
                 one.send(type="auth", token=token_for(issuer, 600))
-                assert 590 < one.next(kind="renewed")["expires_in"] <= 600
+                assert 570 < one.next(kind="renewed")["expires_in"] <= 600
             assert careless.close_code() == 4401
-            time.sleep(max(0.0, started + 3.2 - time.time()))
+            time.sleep(max(0.0, started + 9.2 - time.time()))
             publisher.trade("AAPL", 101)
             assert values.next(kind="update")["total_value"] == "$1303.00"
             assert several.next(kind="aggregate", until=lambda m: m["total_value"] == "$1303.00")
@@ -138,7 +138,7 @@ class TestDraining:
         self, account, token, publisher, settings, monkeypatch
     ):
         monkeypatch.setattr("clera.websockets._LAST_WORDS_SECONDS", 0.5)
-        settings.SOCKETS_PER_PRINCIPAL = 20
+        settings.SOCKETS_PER_PRINCIPAL, settings.SOCKET_DRAIN_SPREAD_SECONDS = 20, 100
         with ExitStack() as stack:
             with factories.serving(application) as port:
                 stack.enter_context(deaf_client(port, account.pk, token))
@@ -151,7 +151,7 @@ class TestDraining:
             pauses = [one.next(kind="draining")["retry_after"] for one in opened]
             codes = [one.close_code() for one in (*opened, stranger)]
 
-        assert took < 5
+        assert took < 50
         assert codes == [1012] * 9
         assert all(0 < pause <= settings.SOCKET_DRAIN_SPREAD_SECONDS for pause in pauses)
         assert len(set(pauses)) > 1
@@ -167,7 +167,7 @@ class TestDraining:
 
 class TestAlive:
     def test_a_client_that_answers_no_ping_is_cut(self, account, vendors, token, publisher):
-        options = {"ws_ping_interval": 0.2, "ws_ping_timeout": 1.0}
+        options = {"ws_ping_interval": 0.2, "ws_ping_timeout": 5.0}
         with (
             factories.serving(application, **options) as port,
             signed_in(port, account.pk, token) as good,
@@ -175,7 +175,7 @@ class TestAlive:
         ):
             started = time.monotonic()
             while not is_cut(deaf):
-                assert time.monotonic() - started < 10
+                assert time.monotonic() - started < 60
                 time.sleep(0.02)
             time.sleep(0.3)
             publisher.trade("AAPL", 101)
@@ -185,9 +185,9 @@ class TestAlive:
         issuer.status, issuer.published = 503, []
         stranger = token_for(issuer, 60, sub="bob-sub")
         with signed_in(port, account.pk, stranger) as values:
-            refusal = json.loads(values.connection.recv(timeout=8))
+            refusal = json.loads(values.connection.recv(timeout=60))
             with pytest.raises(ConnectionClosed) as closed:
-                values.connection.recv(timeout=3)
+                values.connection.recv(timeout=60)
 
         assert refusal["error"] == "service_unavailable"
         assert 1 <= refusal["retry_after"] <= 5

@@ -31,7 +31,6 @@ def sandbox(broker, settings, transactional_db):
     """The sandbox with nothing in it, to which the real clients of the test itself talk, too."""
     broker.reset()
     broker.point(settings)
-    settings.VENDOR_TOTAL_SECONDS = 2
     settings.INTENT_LOOK_SECONDS = 0
     yield broker
     realtime.connection().delete(frames.SNAPSHOT_KEY)

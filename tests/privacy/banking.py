@@ -58,7 +58,7 @@ class Banking:
         self, person: Person, page: dict[str, Any], *, is_patient: bool = True
     ) -> httpx.Response:
         """Come back from a page, and ask until it is known what came of it, or will come."""
-        client, ends = self.planting.client(person), time.monotonic() + 20
+        client, ends = self.planting.client(person), time.monotonic() + 60
         while True:
             body = {"accountId": person.account, "sessionId": page["session_id"]}
             answer = client.post("/process-plaid-token", body)
@@ -123,7 +123,7 @@ class Banking:
         body = {"institution_id": "ins_56", "initial_products": ["auth"]}
         keys = {"client_id": "sandbox-client", "secret": "sandbox-secret"}
         url = f"{self.sandbox.url}/plaid/sandbox/public_token/create"
-        answer = httpx.post(url, json=body | keys, trust_env=False).raise_for_status()
+        answer = httpx.post(url, json=body | keys, trust_env=False, timeout=60).raise_for_status()
         return self.net.token("publictoken", answer.json()["public_token"])
 
     # Living with a bank
@@ -224,7 +224,7 @@ class Banking:
             headers = {"Plaid-Verification": signature, "Content-Type": "application/json"}
             answer = client.ask("POST", "/webhook/plaid", content=text, headers=headers)
             self.planting.note(what, answer)
-        httpx.post(f"{url}?token={word('webhookquery')}", content=body, trust_env=False)
+        httpx.post(f"{url}?token={word('webhookquery')}", content=body, trust_env=False, timeout=60)
 
     def _sign(self, body: str, **more: int) -> str:
         told = self.sandbox.control("POST", "/webhooks/signed", {"body": body, **more})
@@ -266,7 +266,7 @@ class Banking:
         if delivery["verification"]:
             self._note_signature(delivery["verification"])
 
-    def until(self, query: str, *values: str, seconds: float = 30) -> Any:
+    def until(self, query: str, *values: str, seconds: float = 90) -> Any:
         """Ask the database until it gives a row, and return its first column."""
         ends = time.monotonic() + seconds
         with psycopg.connect(published(self.planting.clera)["DATABASE_URL"]) as owner:

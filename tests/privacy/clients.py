@@ -63,7 +63,7 @@ def manage(clera: Running, *arguments: str) -> str:
         env=environment(clera, LOG_LEVEL="error"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     return told.stdout.strip()
@@ -94,7 +94,7 @@ def web(clera: Running, log: Path, **more: str):
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    ends = time.monotonic() + 40
+    ends = time.monotonic() + 90
     while time.monotonic() < ends and process.poll() is None:
         with suppress(httpx.TransportError):
             httpx.get(f"{url}/health", trust_env=False)
@@ -109,7 +109,7 @@ class Client:
     def __init__(self, url: str, answers: Answers, **headers: str) -> None:
         self._url = url
         self._answers = answers
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
         answers.clients.append(self._http)
 
     def ask(self, method: str, path: str, **parts: Any) -> httpx.Response:
@@ -126,7 +126,7 @@ class Client:
     def get(self, path: str) -> httpx.Response:
         return self.ask("GET", path)
 
-    def until(self, path: str, is_done: Any, seconds: float = 40) -> Any:
+    def until(self, path: str, is_done: Any, seconds: float = 90) -> Any:
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             answer = self.get(path).json()

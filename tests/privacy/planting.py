@@ -48,7 +48,7 @@ class Planting:
         """Have the broker fail once at this call."""
         body = {**FAULTS[name], "vendor": "alpaca_broker", "method": method, "path": path}
         url = f"{self.clera.sandbox}/_control/faults"
-        httpx.post(url, json=body, trust_env=False).raise_for_status()
+        httpx.post(url, json=body, trust_env=False, timeout=60).raise_for_status()
 
     def end(self) -> None:
         """Leave the vendors without faults, and hang up."""
@@ -109,7 +109,7 @@ class Planting:
         form["agreements"] = [{"agreement": "customer_agreement", **signed}]
         url = f"{self.clera.sandbox}/alpaca/broker/v1/accounts"
         auth = ("CKSANDBOX", "sandbox-secret")
-        httpx.post(url, json=form, auth=auth, trust_env=False).raise_for_status()
+        httpx.post(url, json=form, auth=auth, trust_env=False, timeout=60).raise_for_status()
 
     def apply_to_a_dying_process(self, url: str) -> None:
         """The process that took the application dies before it sends it."""
@@ -191,7 +191,7 @@ class Planting:
             "kyc_results": {"reject": found, "additional_information": remark},
         }
         url = f"{self.clera.sandbox}/_control/accounts/{person.account}/status"
-        httpx.post(url, json=body, trust_env=False).raise_for_status()
+        httpx.post(url, json=body, trust_env=False, timeout=60).raise_for_status()
         self.client(person).until(
             f"/api/account/{person.account}/status",
             lambda told: told["data"]["requirements"] == ["IDENTITY_VERIFICATION"],

@@ -57,7 +57,7 @@ def lines(path: Path, *, name: str) -> Sink:
 
 def prompts(sandbox: str) -> Sink:
     """Give what the pretend model was sent."""
-    answer = httpx.get(f"{sandbox}/_control/prompts", trust_env=False)
+    answer = httpx.get(f"{sandbox}/_control/prompts", trust_env=False, timeout=60)
     for number, prompt in enumerate(answer.raise_for_status().json()["prompts"]):
         yield f"prompt {number}", json.dumps(prompt).encode()
 

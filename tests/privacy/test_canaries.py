@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 SETTINGS = {
     "LOG_LEVEL": "debug",
     "STAFF_SECOND_FACTOR": "true",
-    "VENDOR_TOTAL_SECONDS": "2",
+    "VENDOR_TOTAL_SECONDS": "3",
     "INTENT_LEASE_SECONDS": "6",
     "RATE_LIMITS": ",".join(
         f"{name}=6000/minute"
@@ -179,7 +179,7 @@ def _spend(day: Day, doomed: str) -> None:
     mistakes.ask_strangely(planting, ada)
     mistakes.break_our_own(planting, hope)
     with ThreadPoolExecutor(2) as pool:
-        settled = pool.submit(planting.wait_until_settled, seconds=30)
+        settled = pool.submit(planting.wait_until_settled, seconds=90)
         coming = pool.submit(_come_to_work, day, "colleague")
         desk = _come_to_work(day, "officer")
         day.pages = desk.open_everything(alike=PAGES_ALIKE)

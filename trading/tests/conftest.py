@@ -9,14 +9,16 @@ from rest_framework.test import APIClient
 from accounts import services as account_services
 from accounts.tests.factories import application
 from core import realtime
-from core.tests.sandboxes import running
+from core.tests.sandboxes import PATIENT_SECONDS, running
 from ledger.tests import invariants as ledger_invariants
 from ledger.tests.agreement import ledger_agrees, may_differ  # noqa: F401 - fixtures
 from market import frames
 from market import selectors as market_selectors
 from market.facts import Session
 from trading import gateways, services
+from trading.gateways import alpaca
 from trading.gateways.fake import FakeBroker
+from trading.services import orders
 from trading.tests import factories, invariants
 from trading.tests.factories import customer
 
@@ -88,6 +90,20 @@ def alice(account, broker):
 @pytest.fixture
 def bob(account, broker):
     return client_of(customer("bob-sub"))
+
+
+@pytest.fixture
+def no_hurry(settings, monkeypatch):
+    """
+    Have nothing come too late, however long a busy machine lets a thread wait.
+
+    No price and no holdings grow old, no order stays here because it could not leave at once, and
+    no request is taken for one that has died.
+    """
+    settings.ORDER_QUOTE_SECONDS = 3600
+    settings.VENDOR_TOTAL_SECONDS = PATIENT_SECONDS
+    monkeypatch.setattr(alpaca, "BEGINS_WITHIN", float(PATIENT_SECONDS))
+    monkeypatch.setattr(orders, "HOLDINGS_TRUST", timedelta(hours=1))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,11 @@ from trading.tests.factories import buy, orders_of, pass_time, reload
 from trading.tests.proposing import approve
 from trading.tests.test_concurrency import ROOT, all_at_once
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("no_hurry"),
+]
 ORDERS = 3
 APPROVE = """
 import sys, django
@@ -93,7 +97,7 @@ class TestAProcessKilled:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=100,
         )
         assert done.returncode == -9, done.stderr[-2000:]
 

@@ -256,6 +256,7 @@ class TestAtTheRealBroker:
 
         asked = cancel(account, order)
         assert asked.cancel_asked_at is not None
+        sandbox.hangs_no_more()
         for _ in range(3):
             pass_time(11)
             sandbox.advance(1)

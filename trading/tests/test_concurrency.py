@@ -22,7 +22,11 @@ from trading.tests.conftest import client_of
 from trading.tests.factories import buy, customer, orders_of, pass_time, reload
 from trading.tests.test_faults import keep_events
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("no_hurry"),
+]
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 25
 
@@ -52,7 +56,7 @@ def all_at_once(act, count=100):
 
     def run(number):
         if number < AT_ONCE:
-            barrier.wait()
+            barrier.wait(timeout=60)
         try:
             return act()
         except CleraError as error:
@@ -205,7 +209,7 @@ class TestAProcessKilled:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=100,
         )
         assert done.returncode == -9, done.stderr[-2000:]
 

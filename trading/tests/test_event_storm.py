@@ -168,7 +168,7 @@ class Reader:
                 self._is_over.set()
                 streams.ask_all_to_stop()
             for each in work:
-                each.result(10)
+                each.result(60)
         streams._stopping.clear()
 
     def _in_thread(self, act):
@@ -331,6 +331,7 @@ def test_three_hundred_events_come_to_what_they_say(weather, seed):
     check(weather(Plan(seed=seed, events=300, accounts=5)))
 
 
+@pytest.mark.timeout(300)
 def test_news_in_any_order_at_all_come_to_the_same(sandbox):
     plan = Plan(seed=2, events=180, accounts=3)
     calm = dict.fromkeys(("duplicates", "reordered", "scrambled", "cuts", "drops"), 0)

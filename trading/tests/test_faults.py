@@ -168,6 +168,7 @@ class TestLostAnswers:
 
         order = place(buy("AAPL", notional=amount))
         assert order.state == "UNKNOWN"
+        sandbox.hangs_no_more()
         sweep(times=1 if is_accepted else 2)
 
         (effect,) = sandbox.effects("order.created")

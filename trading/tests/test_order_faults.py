@@ -80,6 +80,7 @@ class Trader:
             act()
         finally:
             self.sandbox.control("DELETE", "/faults")
+            self.sandbox.hangs_no_more()
 
     def _place(self):
         limit = f"1.{self.chance.randrange(100):02}"

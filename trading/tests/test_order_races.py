@@ -20,7 +20,11 @@ from trading.tests.proposing import propose
 from trading.tests.stopping import now
 from trading.tests.test_concurrency import all_at_once
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("no_hurry"),
+]
 
 
 @pytest.fixture
@@ -51,11 +55,11 @@ def rival(broker, account):
         thread = threading.Thread(target=run)
         thread.start()
         threads.append(thread)
-        return lambda: (thread.join(20), found[0])[1]
+        return lambda: (thread.join(60), found[0])[1]
 
     yield start
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
 
 @contextmanager

@@ -18,7 +18,11 @@ from trading.tests.test_cancels import resting, sweep
 from trading.tests.test_faults import keep_events
 from trading.tests.test_replacements import replace
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("no_hurry"),
+]
 
 
 def now():
@@ -76,6 +80,7 @@ class TestAtTheRealBroker:
 
         new = replace(account, resting_order, limit_price="94")
         assert new.state == "UNKNOWN"
+        sandbox.hangs_no_more()
         for _ in range(2):
             sweep()
         news_of(sandbox)
@@ -101,7 +106,7 @@ class TestAtTheRealBroker:
         barrier = threading.Barrier(5)
 
         def act(number):
-            barrier.wait()
+            barrier.wait(timeout=60)
             try:
                 return replace(account, resting_order, limit_price=f"{90 + number}")
             except CleraError as error:

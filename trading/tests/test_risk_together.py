@@ -14,7 +14,11 @@ from trading.services import limit_setting
 from trading.tests import factories
 from trading.tests.conftest import client_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("no_hurry"),
+]
 STAFF = Principal(kind=Kind.STAFF, key_id="ada@clera.test")
 LIMITS = {
     "insufficient_buying_power": None,
@@ -27,7 +31,7 @@ LIMITS = {
 @pytest.fixture
 def both(apple, broker):
     """Have a new customer place two orders at once, and tell what the two answers are."""
-    barrier, numbers = threading.Barrier(2, timeout=30), iter(range(1, 10_000))
+    barrier, numbers = threading.Barrier(2, timeout=60), iter(range(1, 10_000))
 
     def post(account, dollars):
         client = client_of(factories.customer(account.user_id))

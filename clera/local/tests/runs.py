@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clera.local import ports
+from clera.local import guard, ports
 from clera.local.home import CHECKOUT, Home
 from clera.local.tests.factories import plain_env, python
 
@@ -45,11 +45,12 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps(demo))
 RUNNER = """
 import json, os, sys
 from pathlib import Path
-from clera.local import control, run
+from clera.local import control, guard, run
 from clera.local.errors import LocalError
 from clera.local.home import Home
 from clera.local.processes import Plan, Process
 told = json.loads(sys.argv[1])
+guard.GRACE_SECONDS[guard.Wave.PROGRAMS] = told["grace"]
 where = Home(Path(told["local"]))
 make = lambda name: Process(name, ("-c", *told[name]))
 plan = Plan(tuple(make(n) for n in told["processes"]), (make("migrate"),), make("seed"), None,
@@ -78,9 +79,9 @@ def home_in(folder: Path):
 def runs_in(where: Home):
     runs = []
 
-    def start(env=ELSEWHERE, **programs):
+    def start(env=ELSEWHERE, grace=guard.GRACE_SECONDS[guard.Wave.PROGRAMS], **programs):
         port = ports.any_free()
-        told = {"local": str(where.local), "port": port, "env": env}
+        told = {"local": str(where.local), "port": port, "env": env, "grace": grace}
         told |= {"migrate": ["print('migrated')"], "seed": [SEED, f"{where.local}/demo.json"]}
         told |= {"web": [WEB, str(port)], "processes": ["web", *programs], **programs}
         run = python(RUNNER, json.dumps(told))
@@ -91,7 +92,7 @@ def runs_in(where: Home):
     for run in runs:
         if run.poll() is None:
             run.send_signal(signal.SIGTERM)
-        run.communicate(timeout=10)
+        run.communicate(timeout=60)
 
 
 @dataclass
@@ -113,5 +114,5 @@ def command(where: Home, *words: str, **env: str) -> subprocess.CompletedProcess
         stdin=subprocess.DEVNULL,
         text=True,
         check=False,
-        timeout=30,
+        timeout=100,
     )

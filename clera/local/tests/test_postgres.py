@@ -54,7 +54,7 @@ class TestCluster:
             postgres.ask(url, "CREATE TABLE survivor AS SELECT 7 AS number")
             workers = [one.pid for one in psutil.Process(child.popen.pid).children()]
             child.popen.kill()
-            wait_for(lambda: not any(map(is_running, workers)), seconds=30)
+            wait_for(lambda: not any(map(is_running, workers)), seconds=60)
         with serving(cluster, log) as (url, _):
             assert postgres.ask(url, "SELECT number FROM survivor") == "7"
 
@@ -86,7 +86,7 @@ class TestCluster:
             stderr=subprocess.DEVNULL,
             **(program.user.popen if program.user else {}),
         )
-        wait_for((cluster.data / "postmaster.pid").exists, seconds=30)
+        wait_for((cluster.data / "postmaster.pid").exists, seconds=60)
 
         with serving(cluster, log) as (url, _):
             assert postgres.ask(url, "SELECT 1") == "1"

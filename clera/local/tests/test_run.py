@@ -16,7 +16,7 @@ class TestRun:
         run.send_signal(signal.SIGINT)
 
         assert "`make stop`" in block
-        assert run.communicate(timeout=5)[0].splitlines()[-1].endswith("stopped")
+        assert run.communicate(timeout=60)[0].splitlines()[-1].endswith("stopped")
         assert run.returncode == 0
 
         assert not (where.local / "run.env").exists()
@@ -47,7 +47,7 @@ class TestRun:
     def test_happens_once_at_a_time(self, running):
         second = running.start()
 
-        said = second.communicate(timeout=10)[0]
+        said = second.communicate(timeout=60)[0]
         refusal = f"Clera already runs here (process {running.run.pid}); `make stop` ends it.\n"
         assert said == refusal
         assert second.returncode == 1
@@ -56,7 +56,7 @@ class TestRun:
     def test_starts_nothing_else_when_a_step_fails(self, start, family):
         run = start(migrate=["raise SystemExit('no such table')"], worker=[FAMILY, str(family)])
 
-        said = run.communicate(timeout=15)[0]
+        said = run.communicate(timeout=60)[0]
         assert run.returncode == 1
         assert "migrate  | no such table" in said
         assert said.splitlines()[-1] == "migrate failed; what it printed is above."
@@ -83,7 +83,7 @@ class TestRun:
     def test_gives_up_on_what_keeps_dying_and_ends_the_rest(self, start, family):
         run = start(worker=["raise SystemExit(3)"], other=[FAMILY, str(family)])
 
-        said = run.communicate(timeout=25)[0]
+        said = run.communicate(timeout=60)[0]
         assert run.returncode == 1
         assert said.count("worker died (exit code 3)") == 4
         assert said.splitlines()[-1] == "worker died 5 times; what it printed is above."
