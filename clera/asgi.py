@@ -1,14 +1,15 @@
 """Where every request and every socket comes in."""
 
+import gc
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clera.settings.local")
 
-from django.core.asgi import get_asgi_application
+import django
 
-django: Any = get_asgi_application()  # before anything that needs the apps
+django.setup(set_prefix=False)  # before anything that needs the apps
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
@@ -16,6 +17,7 @@ from django.conf import settings  # noqa: E402
 from accounts import routing as accounts  # noqa: E402
 from core.api.address_limits import LimitSockets  # noqa: E402
 from core.api.body_limit import LimitBody  # noqa: E402
+from core.api.handler import OneThread  # noqa: E402
 from portfolio import routing as portfolio  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -72,11 +74,17 @@ class Sockets:
         await (self._router if is_known else no_such_socket)(scope, receive, send)
 
 
+views: Any = OneThread()
 application = ProtocolTypeRouter(
     {
-        "http": LimitBody(django),
+        "http": LimitBody(views),
         "websocket": KnownOrigins(
             LimitSockets(Sockets([*accounts.urlpatterns, *portfolio.urlpatterns]))
         ),
     }
 )
+
+# What has been loaded stays. A collector that walks through all of it holds up every socket of the
+# process for a tenth of a second.
+gc.collect()
+gc.freeze()

@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
@@ -31,35 +30,17 @@ class LimitAddresses:
     Counts a network's requests, and apart from them those that were answered 401.
 
     A network with too many failures is refused before its credentials are looked at, so that
-    guessing them costs us no database and no signature. Works in front of both kinds of views.
+    guessing them costs us no database and no signature.
     """
-
-    sync_capable = True
-    async_capable = True
 
     def __init__(self, get_response: Handler) -> None:
         self._get_response = get_response
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self._is_async:
-            return self._answer_async(request)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         whose = _counted(request)
         if refusal := _refusal(whose):
             return refusal
-        response = cast("HttpResponseBase", self._get_response(request))
-        return _judged(response, whose)
-
-    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        whose = _counted(request)
-        if refusal := await asyncio.to_thread(_refusal, whose):
-            return refusal
-        response = await cast("Awaitable[HttpResponseBase]", self._get_response(request))
-        if response.status_code != HTTPStatus.UNAUTHORIZED:
-            return response
-        return await asyncio.to_thread(_judged, response, whose)
+        return _judged(self._get_response(request), whose)
 
 
 class LimitSockets:

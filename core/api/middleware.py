@@ -2,11 +2,9 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Callable
 
 import structlog
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
 from core.auth.principals import Principal
@@ -15,34 +13,19 @@ from core.ids import new_id
 logger = structlog.get_logger()
 HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
-Handler = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 class RequestContext:
-    """Works in front of synchronous and asynchronous views alike."""
-
-    sync_capable = True
-    async_capable = True
+    """Binds the id to whatever is logged until the answer is there."""
 
     def __init__(self, get_response: Handler) -> None:
         self._get_response = get_response
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self._is_async:
-            return self._answer_async(request)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id, started = _request_id(request), time.monotonic()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = cast("HttpResponseBase", self._get_response(request))
-            _finish(request, response, request_id=request_id, started=started)
-        return response
-
-    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        request_id, started = _request_id(request), time.monotonic()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await cast("Awaitable[HttpResponseBase]", self._get_response(request))
+            response = self._get_response(request)
             _finish(request, response, request_id=request_id, started=started)
         return response
 

@@ -1,17 +1,13 @@
 """Bodies, errors, ids and access lines, through real requests."""
 
 import json
-from collections.abc import Awaitable
-from typing import cast
 
 import pytest
 import structlog
-from django.http import HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 
-from core.api import middleware, problems
+from core.api import problems
 from core.errors import Unauthenticated
-from core.tracing import current_request_id
 
 pytestmark = pytest.mark.urls("core.tests.urls")
 
@@ -191,13 +187,3 @@ class TestUnderAsgi:
         assert [(line["event"], line["request_id"], line["status"]) for line in lines] == [
             ("request.finished", "abcdefgh", 422)
         ]
-
-    async def test_an_asynchronous_view_has_them_too(self, lines):
-        async def view(request):
-            return HttpResponse(current_request_id())
-
-        context = middleware.RequestContext(view)
-        request = RequestFactory().get("/", headers={"X-Request-Id": "abcdefgh"})
-        response = await cast("Awaitable[HttpResponse]", context(request))
-        assert response.content == b"abcdefgh"
-        assert response.headers["X-Request-Id"] == lines[0]["request_id"] == "abcdefgh"

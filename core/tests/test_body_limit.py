@@ -4,9 +4,9 @@ import json
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.core.handlers.asgi import ASGIHandler
 
 from core.api.body_limit import LimitBody
+from core.api.handler import OneThread
 
 pytestmark = [
     pytest.mark.urls("core.tests.urls"),
@@ -25,7 +25,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.seen = 0
-        self._application = ASGIHandler()
+        self._application = OneThread()
 
     async def __call__(self, scope, receive, send):
         async def count():

@@ -4,20 +4,17 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Awaitable
 from http import HTTPStatus
 from ipaddress import IPv4Address
-from typing import cast
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.http import HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 from rest_framework.test import APIClient
 from structlog.testing import capture_logs
 
 from core import rate_limits, realtime
-from core.api.address_limits import LimitAddresses, LimitSockets
+from core.api.address_limits import LimitSockets
 from core.auth import Kind, Principal
 from core.errors import ServiceBusy
 from core.rate_limits import Throttled
@@ -256,23 +253,6 @@ class TestFailures:
         assert statuses(lambda: guesser.get("/things", headers=self.BAD), 2) == [401, 429]
         clock.passed += 60.05
         assert guesser.get("/public").status_code == 200
-
-
-@pytest.mark.asyncio
-class TestAsynchronous:
-    async def test_views_are_limited_alike(self, limit):
-        limit(refusals="1/hour", address="3/hour")
-
-        async def view(request):
-            return HttpResponse(status=int(request.GET["answer"]))
-
-        middleware = LimitAddresses(view)
-
-        async def ask(answer):
-            request = RequestFactory(REMOTE_ADDR="203.0.113.1").get(f"/?answer={answer}")
-            return (await cast("Awaitable[HttpResponse]", middleware(request))).status_code
-
-        assert [await ask(code) for code in (200, 401, 401, 200)] == [200, 401, 429, 429]
 
 
 @pytest.mark.asyncio

@@ -5,9 +5,9 @@ import json
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.core.handlers.asgi import ASGIHandler
 
 from core.api.body_limit import LimitBody
+from core.api.handler import OneThread
 from funding.gateways import plaid_webhooks
 from funding.tests.plaid_signing import BODY, sign
 
@@ -30,7 +30,7 @@ async def post(body, *headers, signatures=(), in_pieces=False):
         "headers": [*named, length], "http_version": "1.1", "scheme": "http", "root_path": "",
         "client": ("127.0.0.1", 40000),
     }  # fmt: skip
-    communicator = ApplicationCommunicator(LimitBody(ASGIHandler()), scope)
+    communicator = ApplicationCommunicator(LimitBody(OneThread()), scope)
     await communicator.send_input({"type": "http.request", "body": body, "more_body": False})
     start = await communicator.receive_output(10)
     answer = await communicator.receive_output(10)
