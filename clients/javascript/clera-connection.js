@@ -49,8 +49,7 @@ export class Connection {
       socket.onclose = ({ code }) => onLost(code);
       socket.onerror = () => onLost(); // not everywhere does a close follow
     } catch (error) {
-      if (!this.#isOver) this.#fail("not_connected", error);
-      return;
+      return this.#fail("not_connected", error);
     }
     this.#timers.after("connect", this.#timing.connect, () => onLost());
   }
@@ -101,7 +100,7 @@ export class Connection {
   }
 
   #fail(name, error) {
-    this.#parts.onProblem({ error: name, detail: String(error?.message ?? error) });
-    this.#parts.onLost();
+    if (!this.#isOver) this.#parts.onProblem({ error: name, detail: String(error?.message ?? error) });
+    if (!this.#isOver) this.#parts.onLost(); // unless the application has had enough
   }
 }

@@ -160,9 +160,8 @@ export class LiveClient {
     this.#hasAnswered = this.#mayWake = false;
     this.#problem = null;
     this.#timers.clear("retry");
-    if (this.state !== "polling") this.#become("connecting");
     const { url, account, timing, WebSocket } = this.#options;
-    this.#connection = new Connection({
+    const connection = new Connection({
       address: addressOf(url, account),
       WebSocket,
       timing,
@@ -177,7 +176,9 @@ export class LiveClient {
         this.#lost();
       },
     });
-    this.#connection.open();
+    this.#connection = connection;
+    if (this.state !== "polling") this.#become("connecting");
+    if (connection === this.#connection) connection.open(); // else the application has stopped us
   }
 
   #greeting(token) {
@@ -286,7 +287,8 @@ export class LiveClient {
       if (!this.#timers.has("stale")) this.#timers.after("stale", staleAfter, () => this.#tellStale());
       this.#become("connecting");
     }
-    if (this.#tries >= triesBeforePolling || pause > staleAfter) this.#polling.start();
+    const isLong = this.#tries >= triesBeforePolling || pause > staleAfter;
+    if (isLong && this.#timers.has("retry")) this.#polling.start();
   }
 
   /** The network is back, or somebody looks again: do not wait any longer. */

@@ -183,3 +183,54 @@ test("who iterates slowly gets the newest, and a refusal at the end", async () =
   sockets[0].ends(4404);
   await assert.rejects(iterating, { name: "Refused", code: 4404 });
 });
+
+test("an application may stop it as it hears that it connects", async () => {
+  const states = [];
+  const onState = (state) => {
+    states.push(state);
+    if (state === "connecting") live.stop();
+  };
+
+  await begin({}, { onState });
+
+  assert.deepEqual(states, ["connecting", "stopped"]);
+  assert.equal(sockets.length, 0);
+});
+
+test("or begin anew at that moment, with one connection", async () => {
+  let times = 0;
+  const onState = (state) => {
+    if (state !== "connecting" || ++times > 1) return;
+    live.stop();
+    live.start();
+  };
+
+  await begin({}, { onState });
+
+  assert.equal(sockets.length, 1);
+  assert.equal(sockets[0].sent.length, 1);
+});
+
+test("stopped as it hears of a lost connection, it does not poll", async () => {
+  const onState = (state) => state === "connecting" && sockets.length && live.stop();
+  await begin({ triesBeforePolling: 1, poll: 0.01 }, { onState });
+  sockets[0].says(SNAPSHOT);
+
+  sockets[0].ends(1006);
+  await sleep(50);
+
+  assert.equal(live.state, "stopped");
+  assert.equal(polls, 0);
+  assert.equal(sockets.length, 1);
+});
+
+test("stopped as it hears of a problem, it does not come back", async () => {
+  const onProblem = () => live.stop();
+  await begin({ firstPause: 0.001, longestPause: 0.001 }, { onProblem });
+
+  sockets[0].onmessage({ data: "no JSON" });
+  await sleep(50);
+
+  assert.equal(live.state, "stopped");
+  assert.equal(sockets.length, 1);
+});
