@@ -26,7 +26,7 @@ export class Connection {
    * @param {(message: object) => void} parts.onMessage
    * @param {(problem: object) => void} parts.onProblem   followed by `onLost`
    * @param {(code?: number) => void} parts.onLost
-   * @param {() => void} parts.onSilent                   nobody was heard for too long
+   * @param {() => void} parts.onSilent     nobody was heard for too long; followed by `onLost`
    */
   constructor(parts) {
     this.#parts = parts;
@@ -62,7 +62,7 @@ export class Connection {
   probe() {
     if (!this.#timers.has("silence")) return;
     this.#sendHeartbeat();
-    this.#timers.after("silence", this.#timing.staleAfter, this.#parts.onSilent);
+    this.#expect(this.#timing.staleAfter);
   }
 
   /** End; nothing is called back afterwards. */
@@ -88,11 +88,19 @@ export class Connection {
     this.send({ type: "heartbeat", timestamp: Date.now() });
   }
 
+  /** Have something be heard within so many seconds. */
+  #expect(seconds) {
+    this.#timers.after("silence", seconds, () => {
+      this.#parts.onSilent();
+      if (!this.#isOver) this.#parts.onLost();
+    });
+  }
+
   #hear(text) {
     const { heartbeat, silence } = this.#timing;
     try {
       const message = JSON.parse(text);
-      this.#timers.after("silence", heartbeat * silence, this.#parts.onSilent);
+      this.#expect(heartbeat * silence);
       this.#parts.onMessage(message);
     } catch (error) {
       this.#fail("failed", error);

@@ -171,10 +171,7 @@ export class LiveClient {
       onMessage: (message) => this.#receive(message),
       onProblem: (problem) => this.#complain(problem),
       onLost: (code) => this.#lost(code),
-      onSilent: () => {
-        this.#tellStale();
-        this.#lost();
-      },
+      onSilent: () => this.#tellStale(),
     });
     this.#connection = connection;
     if (this.state !== "polling") this.#become("connecting");
@@ -227,7 +224,8 @@ export class LiveClient {
   #heed(problem) {
     const { accounts, retry_after: wait } = problem;
     this.#complain(problem);
-    if (wait === undefined || !this.#hasAnswered) return;
+    // The application may have stopped us as it heard of it.
+    if (wait === undefined || !this.#hasAnswered || !this.#connection) return;
     if (!accounts) return this.#timers.after("renewal", wait, () => this.#renew());
     for (const id of accounts) this.#refused.add(id);
     this.#timers.after("subscription", wait, () => {
@@ -255,7 +253,8 @@ export class LiveClient {
       if (connection === this.#connection) this.#send({ type: "auth", token });
     } catch (error) {
       // The connection ends when the old one does, and the next try asks again.
-      this.#complain({ error: "not_renewed", detail: String(error?.message ?? error) });
+      const problem = { error: "not_renewed", detail: String(error?.message ?? error) };
+      if (connection === this.#connection) this.#complain(problem);
     }
   }
 
@@ -314,7 +313,8 @@ export class LiveClient {
     globalThis.removeEventListener?.("online", this.#wake);
     globalThis.document?.removeEventListener("visibilitychange", this.#wake);
     if (state === "refused") this.#tellStale();
-    this.#become(state);
+    // Told that, the application may have stopped us, or begun anew.
+    if (this.#isRunning && !this.#connection) this.#become(state);
   }
 
   // Polling
@@ -325,7 +325,7 @@ export class LiveClient {
     for (const id of await this.#polled(token)) {
       const record = await this.#reader.value(id, token);
       if (isOver()) return;
-      if (!record) continue;
+      if (!record || !this.#follows(id)) continue;
       read.push(id);
       this.#timers.clear("stale");
       this.#become("polling");

@@ -10,17 +10,19 @@ export class Timers {
       action();
     }, seconds * 1000);
     this.#running.set(name, timer);
+    return timer;
   }
 
   /** Wait for what `work` promises, for so many seconds; once cleared, for nothing any more. */
   async inTime(name, seconds, work, complaint) {
+    let timer;
     const late = new Promise((_, reject) => {
-      this.after(name, seconds, () => reject(new Error(complaint)));
+      timer = this.after(name, seconds, () => reject(new Error(complaint)));
     });
     try {
       return await Promise.race([work(), late]);
     } finally {
-      this.clear(name);
+      if (this.#running.get(name) === timer) this.clear(name); // it may be a later one's by now
     }
   }
 

@@ -234,3 +234,80 @@ test("stopped as it hears of a problem, it does not come back", async () => {
   assert.equal(live.state, "stopped");
   assert.equal(sockets.length, 1);
 });
+
+test("stopped as it hears that a value is old, it does not come back", async () => {
+  const timing = { heartbeat: 0.01, firstPause: 0.001, longestPause: 0.001 };
+  await begin(timing, { onValue: ({ stale }) => stale && live.stop() });
+  sockets[0].says(SNAPSHOT);
+  await sleep(100);
+
+  assert.equal(live.state, "stopped");
+  assert.equal(sockets.length, 1);
+});
+
+test("stopped as it hears the last value before a refusal, it is stopped", async () => {
+  const states = [];
+  const onValue = ({ stale }) => stale && live.stop();
+  await begin({}, { onValue, onState: (state) => states.push(state) });
+  sockets[0].says(SNAPSHOT);
+
+  sockets[0].ends(4404);
+
+  assert.deepEqual(states, ["connecting", "live", "stopped"]);
+});
+
+test("stopped as it hears that something must wait, it does nothing later", async () => {
+  let asked = 0;
+  await begin({}, { token: () => `t${++asked}`, onProblem: () => live.stop() });
+  sockets[0].says(SNAPSHOT);
+
+  sockets[0].says({ type: "error", error: "service_busy", retry_after: 0.01 });
+  await sleep(50);
+
+  assert.equal(asked, 1);
+});
+
+test("of a token that fails after the end nobody hears", async () => {
+  const problems = [];
+  let fail;
+  const tokens = ["t", new Promise((_, reject) => (fail = reject))];
+  await begin({}, { token: () => tokens.shift(), onProblem: (problem) => problems.push(problem) });
+  sockets[0].says(SNAPSHOT);
+  sockets[0].says({ type: "expiring", seconds: 60 });
+
+  live.stop();
+  fail(new Error("signed out"));
+  await sleep(5);
+
+  assert.deepEqual(problems, []);
+});
+
+test("a token that comes too late does not have the next one waited for without end", async () => {
+  let give;
+  const tokens = [new Promise((resolve) => (give = resolve)), new Promise(() => {}), "t"];
+  await begin({ connect: 0.05, firstPause: 0.001, longestPause: 0.001 }, { token: () => tokens.shift() });
+  live.stop();
+  live.start();
+
+  give("late");
+  await sleep(150);
+
+  assert.ok(sockets.length > 0);
+});
+
+test("nothing is polled of what is followed no longer", async () => {
+  const heard = [];
+  const fetch = async (url) => {
+    const id = new URL(url).searchParams.get("accountId");
+    if (id === "b") live.unsubscribe(["b"]);
+    return { ok: true, status: 200, json: async () => ({ ...SNAPSHOT, account_id: id }) };
+  };
+  const accounts = { account: undefined, accounts: ["a", "b"] };
+  const timing = { triesBeforePolling: 1, firstPause: 1e6, longestPause: 1e6 };
+  await begin(timing, { ...accounts, fetch, onValue: (value) => heard.push(value.account_id) });
+  sockets[0].ends(1006);
+  await sleep(20);
+
+  assert.deepEqual(heard, ["a"]);
+  assert.equal(live.value("b"), null);
+});
