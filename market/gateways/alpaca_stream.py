@@ -170,12 +170,7 @@ class _OpenStream:
         survived = _KEEPS_CONNECTION if channel == self._main else _ANSWERS
         if code not in survived:
             raise _refusal(entry)
-        if len(symbols) > 1:
-            self._ask_for_some(channel, symbols, code)
-        elif code == _UNREADABLE:
-            self._unreadable[channel].update(symbols)
-        elif code == _TOO_MANY_SYMBOLS:
-            self._left_out[channel].update(symbols)
+        self._ask_for_some(channel, symbols, code)
         if channel == self._main:
             return [Refused(code), Covered(self._covered)]
         if code not in {_TOO_MANY_SYMBOLS, _UNREADABLE} and channel in self._channels:
@@ -186,22 +181,36 @@ class _OpenStream:
         """
         Ask for what may be had of a list that was refused: all or nothing is the vendor's rule.
 
-        Of too many symbols half may fit, and REST tells of the others. A name that it cannot read
-        is left alone in the end, so that it costs no other symbol its prices.
+        Of too many symbols half may fit, and REST tells of the others; all may, where some were
+        given up meanwhile. A name that it cannot read is left alone in the end, so that it costs no
+        other symbol its prices.
         """
         half = len(symbols) // 2
-        if code == _TOO_MANY_SYMBOLS:
-            self._left_out[channel].update(symbols[half:])
+        if code == _TOO_MANY_SYMBOLS and self._is_room_coming():
+            self._ask_while_wanted(channel, symbols)
+        elif code == _TOO_MANY_SYMBOLS:
+            self._left_out[channel] |= self._still_wanted(channel, symbols[half:])
             self._ask_while_wanted(channel, symbols[:half])
+        elif code == _UNREADABLE and not half:
+            self._unreadable[channel].update(symbols)
         elif code == _UNREADABLE and self._halved[channel] < _MOST_HALVES:
             self._halved[channel] += 1
             self._halves += (channel, symbols[half:]), (channel, symbols[:half])
 
+    def _is_room_coming(self) -> bool:
+        """Say whether we have given symbols up since we asked what has been answered now."""
+        return any(not symbols for _, symbols in self._unanswered)
+
     def _ask_while_wanted(self, channel: str, symbols: list[str]) -> None:
         """Ask for those that nobody has given up since they were asked for first."""
-        still = sorted(self._asked[channel].intersection(symbols))
+        still = sorted(self._still_wanted(channel, symbols))
         if still and channel in self._channels:
             self._ask("subscribe", **{channel: still})
+
+    def _still_wanted(self, channel: str, symbols: list[str]) -> frozenset[str]:
+        """Leave out what was given up meanwhile, and what is being asked for anew."""
+        anew = {symbol for of, some in self._unanswered if of == channel for symbol in some}
+        return self._asked.get(channel, frozenset()).intersection(symbols) - anew
 
     def _send(self, **fields: Any) -> None:
         with _translated():
