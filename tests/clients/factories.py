@@ -20,8 +20,6 @@ import httpx
 import pytest
 from clera_live import LiveClient, Timing
 from django.db import connection
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = Path(__file__).parent / "javascript" / "driver.mjs"
@@ -329,84 +327,6 @@ def relay(port):
         yield running
     finally:
         running.close()
-
-
-class Stage:
-    """A server that plays one script after the other, the last one from then on."""
-
-    def __init__(self, scripts):
-        self.greetings = []
-        self.heard = []
-        self._scripts = list(scripts)
-        self._server = serve(self._play, "127.0.0.1", 0, compression=None)
-        self.url = f"http://127.0.0.1:{self._server.socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def _play(self, connection):
-        with suppress(ConnectionClosed):
-            self.greetings.append((time.monotonic(), json.loads(connection.recv(timeout=60))))
-            script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-            *messages, code = script
-            for message in messages:
-                if message is ...:
-                    self.heard.append(json.loads(connection.recv(timeout=60)))
-                else:
-                    connection.send(json.dumps(message))
-            if code is not None:
-                connection.close(code)
-            while True:
-                connection.recv()
-
-    def close(self):
-        self._server.shutdown()
-        self._thread.join(timeout=60)
-
-
-@contextmanager
-def stage(*scripts):
-    """
-    Play scripts: messages, and then the code to close with, or nothing to stay open.
-
-    Where a message is `...`, the server waits for the client to say something.
-    """
-    playing = Stage(scripts)
-    try:
-        yield playing
-    finally:
-        playing.close()
-
-
-class Door:
-    """What stands in front of a server that nobody reaches now; it says when to come again."""
-
-    def __init__(self, retry_after):
-        self.asked = []
-        self._retry_after = retry_after
-        self._server = serve(None, "127.0.0.1", 0, process_request=self._refuse)
-        self.url = f"http://127.0.0.1:{self._server.socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def _refuse(self, connection, request):
-        self.asked.append(urlsplit(request.path).path)
-        answer = connection.respond(429, "")
-        answer.headers["Retry-After"] = str(self._retry_after)
-        return answer
-
-    def close(self):
-        self._server.shutdown()
-        self._thread.join(timeout=60)
-
-
-@contextmanager
-def turned_away(*, retry_after):
-    """Answer everything with a refusal for so many seconds."""
-    door = Door(retry_after)
-    try:
-        yield door
-    finally:
-        door.close()
 
 
 def read(url, account_id, token):

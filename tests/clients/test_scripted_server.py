@@ -6,7 +6,9 @@ import time
 import pytest
 from clera_live import LiveClient, Refused, Timing
 
-from tests.clients.factories import LANGUAGES, following, stage, turned_away
+from tests.clients.factories import LANGUAGES, following
+from tests.clients.scripted import stage, turned_away
+from tests.e2e.waiting import until
 
 ACCOUNT = "a"
 NOW = {"account_id": ACCOUNT, "epoch": "3.100", "stale": False, "total_value": "$1.00"}
@@ -19,13 +21,6 @@ def snapshot(seq, **more):
 
 def update(seq, kind="update", **more):
     return {"type": kind, "seq": seq, "raw_value": seq, **NOW, **more}
-
-
-def until(is_so):
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture(params=LANGUAGES)

@@ -34,6 +34,7 @@ from market.nanos import nanoseconds
 from market.tests.factories import snapshot
 from market.ticking import Ticker
 from trading.models import Execution, Position
+from trading.tests.day_records import new_order
 
 # The owner of every account that these tests make, unless they say otherwise.
 OWNER = "alice-sub"
@@ -342,7 +343,7 @@ def buy(account, symbol, quantity, price):
         )
         position.quantity += Decimal(quantity)
         position.save()
-        order = make_order(account, symbol)
+        order = new_order(account, symbol)
         Execution.objects.create(
             user_id=account.user_id,
             order=order,
@@ -354,22 +355,3 @@ def buy(account, symbol, quantity, price):
             price=Decimal(price),
             at=datetime.now(UTC),
         )
-
-
-def make_order(account, symbol):
-    from trading.models import Order
-
-    return Order.objects.create(
-        user_id=account.user_id,
-        account_id=account.pk,
-        broker_account_id=account.broker_account_id,
-        symbol=symbol,
-        side="BUY",
-        order_type="MARKET",
-        time_in_force="DAY",
-        quantity=Decimal(1),
-        state="ACCEPTED",
-        broker_order_id=str(new_id()),
-        vendor_status="filled",
-        placed_by="customer:test",
-    )

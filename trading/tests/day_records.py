@@ -87,7 +87,12 @@ def move(account, kind, quantity, *, at, symbol="AAPL", cost=None, is_void=False
 
 def _order(account, symbol):
     found = Order.objects.filter(account_id=account.pk, symbol=symbol).first()
-    return found or Order.objects.create(
+    return found or new_order(account, symbol)
+
+
+def new_order(account, symbol):
+    """Write an order down that the broker has filled, without any of what led there."""
+    return Order.objects.create(
         user_id=account.user_id,
         account_id=account.pk,
         broker_account_id=account.broker_account_id,
